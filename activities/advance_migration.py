@@ -1,0 +1,28 @@
+"""Move a migration to its next state, as its vaults, its approval and the hour say."""
+
+from clients import Clients
+from migration.lifecycle import advance, fail
+from migration.records import MigrationRecord, MigrationState
+from migration.steps import AdvanceOrder, Standing
+
+LONGEST_WAIT_SECONDS = 900  # a lost nudge delays an approval by this much at most
+
+
+async def advance_migration(clients: Clients, order: AdvanceOrder) -> Standing:
+    """Read, decide (migration.lifecycle), write. Raises Stale where somebody decided meanwhile: ask again."""
+    record = await clients.ledger.read_migration(order.migration_id)
+    now = clients.clock()
+    if order.problem:
+        after = fail(record, order.problem, now)
+    else:
+        after = advance(record, await clients.ledger.read_vaults(order.migration_id), now)
+    if after is not record:
+        await clients.ledger.write_migration(after)
+    return Standing(state=after.state, wait_seconds=_wait(after, clients))
+
+
+def _wait(record: MigrationRecord, clients: Clients) -> int:
+    if record.state is not MigrationState.AWAITING_APPROVAL or record.approval_deadline is None:
+        return 0
+    left = (record.approval_deadline - clients.clock()).total_seconds()
+    return max(1, min(LONGEST_WAIT_SECONDS, int(left) + 1))

@@ -1,0 +1,50 @@
+"""The live gate: is this VM still what the plan says, this very moment?"""
+
+from clients import Clients
+from clients.arm import Refused, Throttled, Unavailable
+from migration.model import same_id
+from migration.preflight import blocking, inspect_live
+from migration.records import ItemRecord, ItemState
+from migration.steps import Gate, ItemOrder
+
+NOT_READY = Gate(ready=False)
+
+
+async def preflight_item(clients: Clients, order: ItemOrder) -> Gate:
+    """Read the item and compare it with its record; a VM that differs becomes Drifted.
+
+    Running jobs are not asked for here: the cycle that chose this item has just seen the vault's list of them.
+    """
+    record = await clients.ledger.read_item(order.migration_id, order.vault_key, order.item_name)
+    if record.state is not ItemState.PLANNED:
+        return NOT_READY
+    try:
+        item, now = await clients.backup.get_item(record.item_id)
+    except Refused as refused:
+        state, reason = (ItemState.DRIFTED, "ItemGone") if refused.status == 404 else (ItemState.REFUSED, refused.code)
+        await clients.ledger.write_item(record.to(state, reason=reason, message=refused.message))
+        return NOT_READY
+    except Throttled as throttled:
+        return Gate(ready=False, stay_away_seconds=throttled.seconds)
+    except Unavailable:
+        return NOT_READY
+
+    block = blocking(inspect_live(item))
+    if block:
+        drift = block.code, block.message
+    elif not same_id(item.policy_id, record.source_policy_id):
+        drift = "PolicyChanged", f"planned with {_name(record.source_policy_id)}, now on {_name(item.policy_id)}"
+    elif not same_id(item.vm_id, record.vm_id):
+        drift = "VmChanged", f"planned for {record.vm_id}, now protects {item.vm_id}"
+    else:
+        return Gate(ready=True, checked_at=now.isoformat())
+    await _drift(clients, record, *drift)
+    return NOT_READY
+
+
+async def _drift(clients: Clients, record: ItemRecord, reason: str, message: str) -> None:
+    await clients.ledger.write_item(record.to(ItemState.DRIFTED, reason=reason, message=message))
+
+
+def _name(resource_id: str) -> str:
+    return resource_id.rpartition("/")[2] or "no policy"

@@ -1,0 +1,27 @@
+"""The app's connections to the outside world: Azure Resource Manager, the ledger's tables, and the clock.
+
+The only package that talks to a network. What comes back are the core's values; refusals and throttles included.
+"""
+
+from dataclasses import dataclass
+
+from clients.backup import BackupClient
+from clients.clock import Clock
+from clients.compute import ComputeClient
+from clients.ledger import Ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clients:
+    """Everything an activity or a trigger may reach, made once in function_app."""
+
+    backup: BackupClient
+    compute: ComputeClient
+    ledger: Ledger
+    clock: Clock
+
+    async def close(self) -> None:
+        """Close every connection; the Functions host never asks for it, programs and tests do."""
+        await self.backup.close()
+        await self.compute.close()
+        await self.ledger.close()

@@ -1,0 +1,197 @@
+"""Azure Backup: vault items, policies and jobs, through azure-mgmt-recoveryservicesbackup.
+
+Which call asks what, and what a write's answer means. How answers read is in wire.py.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.pipeline import PipelineResponse
+from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+from azure.mgmt.recoveryservicesbackup.models import ProtectedItemResource
+
+from clients import wire
+from clients.arm import BriefRetry, Refused, Throttled, Unavailable, arm_errors
+from migration.model import BackupPolicy, ItemId, Job, OperationOutcome, ProtectedItem, Value, VaultId
+
+VM_ITEMS = "backupManagementType eq 'AzureIaasVM' and itemType eq 'VM'"
+VM_POLICIES = "backupManagementType eq 'AzureIaasVM'"
+RUNNING_JOBS = "backupManagementType eq 'AzureIaasVM' and status eq 'InProgress'"
+# `eq` means "not before" here, and the clock has twelve hours (net2016_job_list_time_filter.json).
+JOBS_SINCE = "backupManagementType eq 'AzureIaasVM' and startTime eq '{:%Y-%m-%d %I:%M:%S %p}'"
+
+
+class Accepted(Value, frozen=True):
+    """The service took the write; `operation_id` names the operation that ends with the job."""
+
+    operation_id: str
+    at: datetime
+
+
+class Jobs(Value, frozen=True):
+    """Jobs of a vault, and the service's time of that look."""
+
+    now: datetime
+    jobs: tuple[Job, ...]
+
+
+class BackupClient:
+    """Azure Backup over any number of subscriptions, one SDK client each, made when first needed."""
+
+    def __init__(self, base_url: str, scope: str, credential: AsyncTokenCredential) -> None:
+        self._base_url, self._scope, self._credential = base_url, scope, credential
+        self._by_subscription: dict[str, RecoveryServicesBackupClient] = {}
+
+    def _sdk(self, subscription: str) -> RecoveryServicesBackupClient:
+        client = self._by_subscription.get(subscription.lower())
+        if client is None:
+            client = RecoveryServicesBackupClient(
+                self._credential,
+                subscription,
+                base_url=self._base_url,
+                credential_scopes=[self._scope],
+                retry_policy=BriefRetry(),
+            )
+            self._by_subscription[subscription.lower()] = client
+        return client
+
+    async def list_items(self, vault: VaultId) -> list[ProtectedItem]:
+        """Every Azure VM item of a vault: stopped, soft-deleted and classic ones too. Raises ArmError."""
+        with arm_errors():
+            pages = self._sdk(vault.subscription).backup_protected_items.list(
+                vault.name, vault.resource_group, filter=VM_ITEMS
+            )
+            return [wire.protected_item(item) async for item in pages]
+
+    async def get_item(self, item_id: str) -> tuple[ProtectedItem, datetime]:
+        """One item, and the service's time of that look. Raises ArmError; Refused with status 404 where it is gone."""
+        seen = _ServiceTime()
+        vault, item = _vault_of(item_id), ItemId.parse(item_id)
+        with arm_errors():
+            found = await self._sdk(vault.subscription).protected_items.get(
+                vault.name,
+                vault.resource_group,
+                item.fabric,
+                item.container,
+                item.item,
+                raw_response_hook=seen.hook,
+            )
+            return wire.protected_item(found), seen.now()
+
+    async def list_policies(self, vault: VaultId) -> list[BackupPolicy]:
+        """The vault's policies for Azure VMs. Raises ArmError."""
+        with arm_errors():
+            pages = self._sdk(vault.subscription).backup_policies.list(
+                vault.name, vault.resource_group, filter=VM_POLICIES
+            )
+            # The vault's SQL policies come along where a service version ignores the filter.
+            return [wire.policy(policy) async for policy in pages if wire.protects_vms(policy)]
+
+    async def get_policy(self, vault: VaultId, name: str) -> BackupPolicy | None:
+        """One policy by name, None where the vault has none (404 with an empty body). Raises ArmError."""
+        try:
+            with arm_errors():
+                found = await self._sdk(vault.subscription).protection_policies.get(
+                    vault.name, vault.resource_group, name
+                )
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+        return wire.policy(found)
+
+    async def running_jobs(self, vault: VaultId) -> Jobs:
+        """The jobs running in a vault now. Raises ArmError."""
+        return await self._jobs(vault, RUNNING_JOBS)
+
+    async def jobs_since(self, vault: VaultId, since: datetime) -> Jobs:
+        """The jobs that started at `since` or later, ended or not. Raises ArmError."""
+        return await self._jobs(vault, JOBS_SINCE.format(since.astimezone(UTC)))
+
+    async def _jobs(self, vault: VaultId, filter_text: str) -> Jobs:
+        seen = _ServiceTime()
+        with arm_errors():
+            pages = self._sdk(vault.subscription).backup_jobs.list(
+                vault.name, vault.resource_group, filter=filter_text, raw_response_hook=seen.hook
+            )
+            jobs = tuple([wire.job(job) async for job in pages])
+        return Jobs(now=seen.now(), jobs=jobs)
+
+    async def get_job(self, vault: VaultId, job_id: str) -> Job:
+        """One job with its errors and their recommendations. Raises ArmError."""
+        with arm_errors():
+            found = await self._sdk(vault.subscription).job_details.get(vault.name, vault.resource_group, job_id)
+            return wire.job(found)
+
+    async def get_operation(self, vault: VaultId, operation_id: str) -> OperationOutcome:
+        """How an operation stands. It says nothing of its job before it has ended. Raises ArmError."""
+        with arm_errors():
+            found = await self._sdk(vault.subscription).backup_operation_statuses.get(
+                vault.name, vault.resource_group, operation_id
+            )
+            return wire.operation(found)
+
+    async def change_policy(
+        self, item_id: str, vm_id: str, policy_id: str
+    ) -> Accepted | Refused | Throttled | Unavailable:
+        """Point an item at another policy: one PUT, never repeated here, answered as a value.
+
+        The SDK's poller would follow the operation for the hours that the job takes and never show the job, so it is
+        told not to poll and only the operation's id is kept. The answer's URLs are signed, 4 kB long and short-lived;
+        the id alone can be asked for at any time.
+        """
+        seen = _ServiceTime()
+        vault, item = _vault_of(item_id), ItemId.parse(item_id)
+        properties = {
+            "protectedItemType": "Microsoft.Compute/virtualMachines",
+            "sourceResourceId": vm_id,
+            "policyId": policy_id,
+        }
+        try:
+            with arm_errors():
+                await self._sdk(vault.subscription).protected_items.begin_create_or_update(
+                    vault.name,
+                    vault.resource_group,
+                    item.fabric,
+                    item.container,
+                    item.item,
+                    cast(ProtectedItemResource, {"properties": properties}),
+                    polling=False,
+                    retry_total=0,
+                    raw_response_hook=seen.hook,
+                )
+        except (Refused, Throttled, Unavailable) as error:
+            return error
+        return Accepted(operation_id=seen.operation_id(), at=seen.now())
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for client in self._by_subscription.values():
+            await client.close()
+
+
+class _ServiceTime:
+    """Reads headers off the raw answers of one call: the service's clock, and the operation a write began."""
+
+    def __init__(self) -> None:
+        self._headers: Mapping[str, str] = {}
+
+    def hook(self, response: PipelineResponse[Any, Any]) -> None:
+        self._headers = cast(Mapping[str, str], response.http_response.headers)
+
+    def now(self) -> datetime:
+        date = self._headers.get("Date")
+        if date is None:
+            raise Unavailable("the answer carries no Date header")
+        return parsedate_to_datetime(date).astimezone(UTC)
+
+    def operation_id(self) -> str:
+        url = self._headers.get("Azure-AsyncOperation") or self._headers.get("Location") or ""
+        return url.partition("?")[0].rpartition("/")[2]
+
+
+def _vault_of(item_id: str) -> VaultId:
+    return VaultId.parse(ItemId.parse(item_id).vault)

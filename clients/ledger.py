@@ -1,0 +1,314 @@
+"""The ledger: what happened to every migration, vault and VM, in Table Storage.
+
+    table       partition       row                 holds
+    migrations  "migration"     migration id        MigrationRecord
+    vaults      migration id    vault key           VaultRecord
+    items       migration id    vault key|item      ItemRecord
+    claims      vault key       item                the migration that may write this item, and no other
+
+Every change of a record names the ETag it read, so two writers never overwrite each other: the later one gets `Stale`.
+"""
+
+# azure-data-tables leaves its **kwargs untyped, which makes every method of it partially unknown:
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Any, TypeVar, cast
+
+import msgspec
+from azure.core import MatchConditions
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
+from azure.data.tables.aio import TableServiceClient
+
+from clients.rows import Row, from_row, to_row
+from migration.model import Value
+from migration.records import ItemRecord, ItemState, MigrationRecord, VaultRecord
+
+TABLES = ("migrations", "vaults", "items", "claims")
+BATCH = 100  # the most that Table Storage takes in one transaction
+PAGE = 1000  # the most that it returns in one page
+R = TypeVar("R", bound=Value)
+T = TypeVar("T")
+
+
+class Stale(Exception):
+    """Somebody else changed the record since it was read: read it again and decide again."""
+
+
+class Missing(LookupError):
+    """The ledger has no such record."""
+
+
+class ItemFilter(Value, frozen=True):
+    """Which items to list."""
+
+    state: ItemState | None = None
+    vault_key: str = ""
+
+
+class ItemPage(Value, frozen=True):
+    """Some of a migration's items, and where the next page begins; empty after the last."""
+
+    items: tuple[ItemRecord, ...]
+    continuation: str
+
+
+class Ledger:
+    """The ledger's tables. Raises AzureError where the storage account does not answer."""
+
+    def __init__(self, service: TableServiceClient, prefix: str) -> None:
+        self._service = service
+        self._tables = {name: service.get_table_client(prefix + name) for name in TABLES}
+        self._prepared = False
+
+    @staticmethod
+    def at(uri: str, credential: AsyncTokenCredential, prefix: str) -> "Ledger":
+        """The ledger in a storage account, reached with an identity."""
+        return Ledger(TableServiceClient(uri, credential=credential, **_RETRIES), prefix)
+
+    @staticmethod
+    def connected(connection_string: str, prefix: str) -> "Ledger":
+        """The ledger in a storage account, reached with a connection string."""
+        return Ledger(TableServiceClient.from_connection_string(connection_string, **_RETRIES), prefix)
+
+    async def prepare(self) -> None:
+        """Create what tables are missing; costs nothing after the first time."""
+        if self._prepared:
+            return
+        for table in self._tables.values():
+            try:
+                await table.create_table()
+            except ResourceExistsError:
+                continue
+        self._prepared = True
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for table in self._tables.values():
+            await table.close()
+        await self._service.close()
+
+    # --- migrations
+
+    async def insert_migration(self, record: MigrationRecord) -> bool:
+        """Write a new migration; False where its id is taken."""
+        return await self._insert("migrations", _entity("migration", record.migration_id, record))
+
+    async def read_migration(self, migration_id: str) -> MigrationRecord:
+        """The migration of that id. Raises Missing."""
+        return await self._read("migrations", "migration", migration_id, MigrationRecord)
+
+    async def write_migration(self, record: MigrationRecord) -> None:
+        """Replace a migration's record. Raises Stale."""
+        await self._replace("migrations", _entity("migration", record.migration_id, record), record.etag)
+
+    # --- vaults
+
+    async def insert_vaults(self, records: Sequence[VaultRecord]) -> None:
+        """Write the vaults of a new migration; those that an interrupted start wrote already stay as they are."""
+        for chunk in _chunks(records):
+            entities = [_entity(*_vault_keys(record), record) for record in chunk]
+            try:
+                await self._tables["vaults"].submit_transaction([("create", entity) for entity in entities])
+            except TableTransactionError as error:
+                if error.status_code != 409:
+                    raise
+                for entity in entities:
+                    await self._insert("vaults", entity)
+
+    async def read_vault(self, migration_id: str, vault_key: str) -> VaultRecord:
+        """A vault of a migration. Raises Missing."""
+        return await self._read("vaults", migration_id, vault_key, VaultRecord)
+
+    async def read_vaults(self, migration_id: str) -> list[VaultRecord]:
+        """All vaults of a migration, by key."""
+        query = f"PartitionKey eq '{_quoted(migration_id)}'"
+        return [record async for record in self._query("vaults", query, VaultRecord)]
+
+    async def write_vault(self, record: VaultRecord) -> None:
+        """Replace a vault's record. Raises Stale."""
+        await self._replace("vaults", _entity(*_vault_keys(record), record), record.etag)
+
+    # --- items
+
+    async def read_item(self, migration_id: str, vault_key: str, item_name: str) -> ItemRecord:
+        """One VM's record. Raises Missing."""
+        return await self._read("items", migration_id, _item_row(vault_key, item_name), ItemRecord)
+
+    async def read_items(self, migration_id: str, vault_key: str) -> list[ItemRecord]:
+        """Every VM of a vault in a migration, by item name."""
+        return [record async for record in self._query("items", _items_of(migration_id, vault_key), ItemRecord)]
+
+    async def page_items(self, migration_id: str, which: ItemFilter, size: int, continuation: str) -> ItemPage:
+        """One page of a migration's VMs, by vault and item name. Raises ValueError for a continuation not ours."""
+        query = (
+            _items_of(migration_id, which.vault_key)
+            if which.vault_key
+            else f"PartitionKey eq '{_quoted(migration_id)}'"
+        )
+        if which.state:
+            query += f" and state eq '{which.state}'"
+        pages = (
+            self._tables["items"].query_entities(query, results_per_page=size).by_page(cast(str, _token(continuation)))
+        )
+        items: list[ItemRecord] = []
+        async for page in pages:
+            items = [_record(entity, ItemRecord) async for entity in page]
+            if items:  # a filtered page may come back empty with a continuation
+                break
+        return ItemPage(items=tuple(items), continuation=_text(cast(Any, pages).continuation_token))
+
+    async def write_item(self, record: ItemRecord) -> ItemRecord:
+        """Replace one VM's record and return it with its new ETag. Raises Stale."""
+        etag = await self._replace("items", _entity(*_item_keys(record), record), record.etag)
+        return msgspec.structs.replace(record, etag=etag)
+
+    async def write_items(self, records: Iterable[ItemRecord]) -> None:
+        """Replace the records of many VMs of one migration. Raises Stale; then some may have been written."""
+        for chunk in _chunks(list(records)):
+            await self._transact(
+                "items",
+                [
+                    (
+                        "update",
+                        _entity(*_item_keys(record), record),
+                        {
+                            "mode": UpdateMode.REPLACE,
+                            "etag": record.etag,
+                            "match_condition": MatchConditions.IfNotModified,
+                        },
+                    )
+                    for record in chunk
+                ],
+            )
+
+    async def write_plan(self, migration_id: str, vault_key: str, records: Sequence[ItemRecord]) -> None:
+        """Make these the only records of a vault in a migration, whatever an interrupted survey left behind."""
+        planned = {record.item_name for record in records}
+        leftover = [
+            record for record in await self.read_items(migration_id, vault_key) if record.item_name not in planned
+        ]
+        for chunk in _chunks(leftover):
+            await self._transact("items", [("delete", _keys(*_item_keys(record))) for record in chunk])
+        for chunk in _chunks(records):
+            await self._transact("items", [("upsert", _entity(*_item_keys(record), record)) for record in chunk])
+
+    # --- claims
+
+    async def claim(self, vault_key: str, item_name: str, migration_id: str) -> str:
+        """Claim an item for a migration; answers the migration that holds it, which may be another."""
+        while not await self._insert("claims", {**_keys(vault_key, item_name), "migrationId": migration_id}):
+            try:
+                return str((await self._tables["claims"].get_entity(vault_key, item_name))["migrationId"])
+            except ResourceNotFoundError:
+                continue  # released in between
+        return migration_id
+
+    async def release(self, vault_key: str, item_names: Sequence[str]) -> None:
+        """Give up the claims on these items; only for their holder. A claim that is gone already is no trouble."""
+        for chunk in _chunks(item_names):
+            try:
+                await self._transact("claims", [("delete", _keys(vault_key, name)) for name in chunk])
+            except Stale:
+                for name in chunk:
+                    await self._tables["claims"].delete_entity(vault_key, name)
+
+    async def claims(self, vault_key: str, migration_id: str) -> list[str]:
+        """The items of a vault that a migration holds."""
+        query = f"PartitionKey eq '{_quoted(vault_key)}' and migrationId eq '{_quoted(migration_id)}'"
+        entities = self._tables["claims"].query_entities(query, select=["RowKey"], results_per_page=PAGE)
+        return [str(entity["RowKey"]) async for entity in entities]
+
+    # --- one table
+
+    async def _insert(self, table: str, entity: Row) -> bool:
+        try:
+            await self._tables[table].create_entity(entity)
+        except ResourceExistsError:
+            return False
+        return True
+
+    async def _read(self, table: str, partition: str, row: str, kind: type[R]) -> R:
+        try:
+            return _record(await self._tables[table].get_entity(partition, row), kind)
+        except ResourceNotFoundError as error:
+            raise Missing(f"no {row} in {table} of {partition}") from error
+
+    async def _query(self, table: str, query: str, kind: type[R]) -> AsyncIterator[R]:
+        async for entity in self._tables[table].query_entities(query, results_per_page=PAGE):
+            yield _record(entity, kind)
+
+    async def _replace(self, table: str, entity: Row, etag: str) -> str:
+        try:
+            written = await self._tables[table].update_entity(
+                entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+        except (ResourceModifiedError, ResourceNotFoundError) as error:
+            raise Stale(f"{table} {entity['RowKey']}") from error
+        return str(written["etag"])
+
+    async def _transact(self, table: str, operations: Sequence[Any]) -> None:
+        try:
+            await self._tables[table].submit_transaction(operations)
+        except TableTransactionError as error:
+            if error.status_code in (404, 412):
+                raise Stale(f"{table}: {error.message}") from error
+            raise
+
+
+_RETRIES: dict[str, Any] = {"retry_total": 4, "retry_connect": 2, "retry_read": 2, "retry_status": 2}
+
+
+def _chunks(records: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (records[start : start + BATCH] for start in range(0, len(records), BATCH))
+
+
+def _keys(partition: str, row: str) -> Row:
+    return {"PartitionKey": partition, "RowKey": row}
+
+
+def _entity(partition: str, row: str, record: Value) -> Row:
+    return {**to_row(record), **_keys(partition, row)}
+
+
+def _record(entity: TableEntity, kind: type[R]) -> R:
+    return from_row(entity, str(entity.metadata["etag"]), kind)
+
+
+def _vault_keys(record: VaultRecord) -> tuple[str, str]:
+    return record.migration_id, record.vault_key
+
+
+def _item_keys(record: ItemRecord) -> tuple[str, str]:
+    return record.migration_id, _item_row(record.vault_key, record.item_name)
+
+
+def _item_row(vault_key: str, item_name: str) -> str:
+    return f"{vault_key}|{item_name}"
+
+
+def _items_of(migration_id: str, vault_key: str) -> str:
+    # '}' follows '|' in the character table: the range holds every row of this vault and of no other.
+    return (
+        f"PartitionKey eq '{_quoted(migration_id)}'"
+        f" and RowKey ge '{_quoted(vault_key)}|' and RowKey lt '{_quoted(vault_key)}}}'"
+    )
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def _token(continuation: str) -> dict[str, str] | None:
+    if not continuation:
+        return None
+    token: dict[str, str] = msgspec.json.decode(bytes.fromhex(continuation), type=dict[str, str])
+    if set(token) != {"PartitionKey", "RowKey"}:
+        raise ValueError("not a continuation of this list")
+    return token
+
+
+def _text(token: object) -> str:
+    return msgspec.json.encode(token).hex() if token else ""

@@ -1,0 +1,97 @@
+"""The composition root: reads the settings, builds the clients once, registers every function. Nothing else.
+
+function            trigger
+start_migration     HTTP POST /api/migrations
+get_migration       HTTP GET  /api/migrations/{id}
+list_items          HTTP GET  /api/migrations/{id}/items
+approve_migration   HTTP POST /api/migrations/{id}/approve
+reject_migration    HTTP POST /api/migrations/{id}/reject
+migrate             orchestration
+migrate_vault       orchestration
+survey_vault        activity
+advance_migration   activity
+ensure_policy       activity
+monitor_jobs        activity
+preflight_item      activity
+change_policy       activity
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any, get_type_hints
+
+import azure.durable_functions as df
+import azure.functions as func
+import msgspec
+from azure.identity.aio import ManagedIdentityCredential
+
+from activities.advance_migration import advance_migration
+from activities.change_policy import change_policy
+from activities.ensure_policy import ensure_policy
+from activities.monitor_jobs import monitor_jobs
+from activities.preflight_item import preflight_item
+from activities.survey_vault import survey_vault
+from clients import Clients
+from clients.arm import ArmReader
+from clients.backup import BackupClient
+from clients.clock import utc_now
+from clients.compute import ComputeClient
+from clients.ledger import Ledger
+from orchestrations.migrate import migrate
+from orchestrations.migrate_vault import migrate_vault
+from settings import Settings
+from triggers import http
+
+
+def connect(settings: Settings) -> Clients:
+    """The clients of an app with these settings. Nothing is sent before the first call."""
+    credential = ManagedIdentityCredential(client_id=settings.identity_client_id or None)
+    arm = settings.arm_base_url, settings.arm_scope, credential
+    return Clients(
+        backup=BackupClient(*arm),
+        compute=ComputeClient(ArmReader(*arm)),
+        ledger=(
+            Ledger.connected(settings.ledger_connection_string, settings.ledger_table_prefix)
+            if settings.ledger_connection_string
+            else Ledger.at(settings.ledger_uri, credential, settings.ledger_table_prefix)
+        ),
+        clock=utc_now,
+    )
+
+
+def bind_activity(activity: Callable[[Clients, Any], Awaitable[Any]], clients: Clients) -> Callable[..., Any]:
+    """The function Durable calls: plain JSON in and out, the activity's own types inside."""
+    order_type = get_type_hints(activity)["order"]
+
+    async def run(order: dict[str, Any]) -> Any:
+        return msgspec.to_builtins(await activity(clients, msgspec.convert(order, order_type)))
+
+    run.__name__ = activity.__name__
+    return run
+
+
+def bind_endpoint(endpoint: http.Endpoint, clients: Clients, settings: Settings) -> Callable[..., Any]:
+    """The function the HTTP trigger calls."""
+
+    async def run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+        return await http.answer(endpoint, clients, settings, req, client)
+
+    run.__name__ = endpoint.__name__
+    return run
+
+
+def register(app: df.DFApp, clients: Clients, settings: Settings) -> None:
+    """Every function of the app, by call, so that orchestrations and activities stay plain functions."""
+    for route in http.ROUTES:
+        endpoint = bind_endpoint(route.endpoint, clients, settings)
+        app.route(route=route.path, methods=[route.method])(app.durable_client_input(client_name="client")(endpoint))
+    for orchestration in (migrate, migrate_vault):
+        app.orchestration_trigger(context_name="context")(orchestration)
+    for activity in (survey_vault, advance_migration, ensure_policy, monitor_jobs, preflight_item, change_policy):
+        app.activity_trigger(input_name="order")(bind_activity(activity, clients))
+
+
+settings = Settings.from_env(os.environ)
+clients = connect(settings)
+app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+register(app, clients, settings)

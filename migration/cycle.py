@@ -1,0 +1,291 @@
+"""One controller cycle of a vault: from what was observed to what is settled, what starts, and how long to wait.
+
+The controller of a vault knows nothing between two cycles but the ledger. Each cycle it observes the vault's jobs
+once, and `next_cycle` decides. Everything a crash can leave behind is met here as an ordinary observation: a record
+found in `Starting` had its write cut short, and what the jobs and the item say decides whether it was taken.
+
+All times are the service's own clock (its Date header), so that neither a skewed nor a jumping local clock can make
+a job look too old or too young.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from migration.model import Job, JobError, OperationOutcome, PolicyType, ProtectedItem, same_id
+from migration.records import FAILURES, IN_FLIGHT, ItemRecord, ItemState, MigrationState
+from migration.request import Limits
+
+STARTS_PER_CYCLE = 50  # bounds a generation's history: two activities for each VM that starts
+CLOCK_SLACK = timedelta(seconds=30)  # the service's machines need not agree to the second
+UNANSWERED_GRACE = timedelta(minutes=15)  # after this, a write that nothing shows was never taken
+UNSEEN_GRACE = timedelta(minutes=5)  # after this, a write without any job is judged without one
+VERIFY_GRACE = timedelta(minutes=30)  # how long an item may lag behind its finished job
+MAX_UNANSWERED = 3
+
+HELD_ELSEWHERE = "HeldByAnotherMigration"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What a cycle saw: jobs of the vault, its items where a job ended, operations that never showed a job."""
+
+    now: datetime
+    jobs: Sequence[Job]
+    items: Mapping[str, ProtectedItem] = field(default_factory=dict[str, ProtectedItem])
+    operations: Mapping[str, OperationOutcome] = field(default_factory=dict[str, OperationOutcome])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cycle:
+    """A cycle's decision.
+
+    `records` are all records as they are now, `changed` those in a new state; `start` names the items whose turn it
+    is, `more` whether others could start at once if a cycle were allowed to start them.
+    """
+
+    records: tuple[ItemRecord, ...]
+    changed: tuple[ItemRecord, ...]
+    start: tuple[str, ...]
+    more: bool
+    finished: bool
+    halted: str
+
+
+def pace(requested_seconds: int, vaults_in_subscription: int, job_reads_per_hour: int) -> int:
+    """Seconds between two looks at a vault, so that all polled vaults stay in their subscription's job-read budget.
+
+    `backupJobs/read` has one hourly bucket per subscription (recorded: 150, error_429_resource_requests_throttled_
+    job_read.json). A cycle costs one read, and a second one when a job has ended.
+    """
+    return max(requested_seconds, -(-2 * vaults_in_subscription * 3600 // job_reads_per_hour))
+
+
+def silent(records: Iterable[ItemRecord], running: Iterable[Job]) -> list[ItemRecord]:
+    """The records in flight that no running job speaks for: their job ended, or was never seen."""
+    busy = {job.container for job in running}
+    return [record for record in records if record.state in IN_FLIGHT and record.container not in busy]
+
+
+def unseen(records: Iterable[ItemRecord], jobs: Iterable[Job], now: datetime) -> list[ItemRecord]:
+    """The records whose accepted write shows no job at all after a while: only the operation can tell."""
+    by_container = _by_container(jobs)
+    return [
+        record
+        for record in records
+        if record.state is ItemState.MIGRATING
+        and record.operation_id
+        and now - _claimed_at(record) > UNSEEN_GRACE
+        and not _own_jobs(record, by_container[record.container])
+    ]
+
+
+def unexplained(records: Iterable[ItemRecord], jobs: Iterable[Job]) -> list[str]:
+    """The ids of ended jobs whose errors the list leaves out; only the job itself tells them."""
+    by_container = _by_container(jobs)
+    return [
+        job.id
+        for record in records
+        if record.state in IN_FLIGHT
+        for job in _own_jobs(record, by_container[record.container])
+        if not job.running and job.status != "Completed" and not job.errors
+    ]
+
+
+def observed_since(records: Iterable[ItemRecord]) -> datetime | None:
+    """From when on a job may belong to one of the records in flight."""
+    starts = [_claimed_at(record) for record in records if record.state in IN_FLIGHT]
+    return min(starts) - CLOCK_SLACK if starts else None
+
+
+def next_cycle(records: Sequence[ItemRecord], seen: Observation, limits: Limits, control: MigrationState) -> Cycle:
+    """Decide a cycle.
+
+    `records` are all records of one vault in one migration. The decision never starts more than the limits allow,
+    never starts a VM with a running job, starts nothing unless the migration is Running, and lets what is in flight
+    come to its end whatever happens.
+    """
+    by_container = _by_container(seen.jobs)
+    after = tuple(_advance(record, by_container[record.container], seen, limits) for record in records)
+    changed = tuple(new for old, new in zip(records, after, strict=True) if new is not old)
+
+    in_flight = sum(record.state in IN_FLIGHT for record in after)
+    waiting = [record for record in after if record.state is ItemState.PLANNED]
+    failures = sum(record.state in FAILURES and record.reason != HELD_ELSEWHERE for record in after)
+    halted = (
+        f"{failures} VMs of this vault failed; the limit is {limits.stop_after_failures}"
+        if failures >= limits.stop_after_failures and waiting
+        else ""
+    )
+    stopped = bool(halted) or control not in (MigrationState.RUNNING, MigrationState.PAUSED)
+    may_start = control is MigrationState.RUNNING and not halted
+    room = max(limits.max_concurrent_per_vault - in_flight, 0) if may_start else 0
+    free = sorted(record.item_name for record in waiting if not _running(by_container[record.container]))
+    starting = min(room, len(free), STARTS_PER_CYCLE)
+    return Cycle(
+        records=after,
+        changed=changed,
+        start=tuple(free[:starting]),
+        more=starting < min(room, len(free)),
+        finished=not in_flight and (not waiting or stopped),
+        halted=halted,
+    )
+
+
+# --- one record in one cycle
+
+
+def _advance(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: Limits) -> ItemRecord:
+    step = _STEPS.get(record.state)
+    return step(record, jobs, seen, limits) if step else record
+
+
+def _wait(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: Limits) -> ItemRecord:
+    """Planned: wait for a running backup job, but not for ever."""
+    patience = timedelta(hours=limits.backup_job_wait_hours)
+    stuck = next((job for job in _running(jobs) if seen.now - job.started_at > patience), None)
+    if stuck is None:
+        return record
+    return record.to(
+        ItemState.BLOCKED,
+        reason="BackupJobRunning",
+        message=f"a {stuck.operation} job has run since {stuck.started_at:%Y-%m-%d %H:%M} UTC",
+        job_id=stuck.id,
+        settled_at=seen.now,
+    )
+
+
+def _recover(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: Limits) -> ItemRecord:
+    """Starting: the write's answer is not known. Adopt what Azure shows; repeat only what it surely never took."""
+    own = [job for job in _own_jobs(record, jobs) if job.configures]
+    if own or _shows_target(record, seen):
+        return record.to(ItemState.MIGRATING, written_at=_claimed_at(record))
+    if seen.now - _claimed_at(record) <= UNANSWERED_GRACE:
+        return record
+    unanswered = record.unanswered + 1
+    if unanswered < MAX_UNANSWERED:
+        return record.to(ItemState.PLANNED, unanswered=unanswered, claimed_at=None)
+    return record.to(
+        ItemState.REFUSED,
+        reason="NoAnswer",
+        message=f"Azure Backup gave no answer to {unanswered} tries to change the policy",
+        unanswered=unanswered,
+        settled_at=seen.now,
+    )
+
+
+def _follow(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: Limits) -> ItemRecord:
+    """Migrating: settle the record when its jobs have ended and the item shows the target."""
+    own = _own_jobs(record, jobs)
+    running = _running(own)
+    ended = [job for job in own if not job.running]
+    configured = max((job for job in ended if job.configures), key=lambda job: job.started_at, default=None)
+    operation = seen.operations.get(record.item_name)
+    if running:
+        return _give_up_late(record, running[0], seen, limits)
+    if configured:
+        return _settle(record, configured, ended, seen)
+    if operation and operation.succeeded is False:
+        error = operation.error or JobError(title="OperationFailed", message="the operation failed without a job")
+        return _failed(record, error, seen)
+    if _shows_target(record, seen) and seen.now - _claimed_at(record) > UNSEEN_GRACE:
+        return record.to(
+            ItemState.MIGRATED,
+            warnings=("the item shows the target, but its job was never seen",),
+            settled_at=seen.now,
+        )
+    return _give_up_late(record, None, seen, limits)
+
+
+def _settle(record: ItemRecord, job: Job, ended: Sequence[Job], seen: Observation) -> ItemRecord:
+    """The migration's job has ended: what became of the VM?"""
+    if job.status not in ("Completed", "CompletedWithWarnings"):
+        fallback = JobError(title=f"Job{job.status}", message=f"the job ended as {job.status}")
+        return _failed(record, job.errors[0] if job.errors else fallback, seen, job)
+    if _shows_target(record, seen):
+        return record.to(ItemState.MIGRATED, job_id=job.id, warnings=_warnings(job, ended), settled_at=seen.now)
+    if seen.now - (job.ended_at or job.started_at) <= VERIFY_GRACE:
+        return record
+    item = seen.items.get(record.item_name)
+    shown = item.policy_id.rpartition("/")[2] or "no policy" if item else "no such item"
+    error = JobError(title="NotVerified", message=f"the job ended as {job.status}, but the item shows {shown}")
+    return _failed(record, error, seen, job)
+
+
+def _warnings(job: Job, ended: Sequence[Job]) -> tuple[str, ...]:
+    """What an operator should know of a migration that went through: the job's warnings, and a failed extra backup."""
+    troubled = [
+        other for other in ended if other.id == job.id or (not other.configures and other.status not in ("Completed",))
+    ]
+    return tuple(
+        f"{error.title}: {error.message}"
+        for other in troubled
+        for error in (other.errors or (JobError(title=other.operation, message=f"ended as {other.status}"),))
+        if other.status != "Completed"
+    )
+
+
+def _failed(record: ItemRecord, error: JobError, seen: Observation, job: Job | None = None) -> ItemRecord:
+    advice = " ".join(error.recommendations)
+    return record.to(
+        ItemState.FAILED,
+        reason=error.title,
+        message=f"{error.message} {advice}".strip(),
+        job_id=job.id if job else record.job_id,
+        settled_at=seen.now,
+    )
+
+
+def _give_up_late(record: ItemRecord, job: Job | None, seen: Observation, limits: Limits) -> ItemRecord:
+    if seen.now - _claimed_at(record) <= timedelta(hours=limits.job_timeout_hours):
+        return record
+    return record.to(
+        ItemState.TIMED_OUT,
+        reason="JobTimeout" if job else "NoJob",
+        message=f"not over after {limits.job_timeout_hours} hours; look at the job in the vault",
+        job_id=job.id if job else record.job_id,
+        settled_at=seen.now,
+    )
+
+
+_STEPS: Mapping[ItemState, Callable[[ItemRecord, Sequence[Job], Observation, Limits], ItemRecord]] = {
+    ItemState.PLANNED: _wait,
+    ItemState.STARTING: _recover,
+    ItemState.MIGRATING: _follow,
+}
+
+
+# --- jobs
+
+
+def _by_container(jobs: Iterable[Job]) -> defaultdict[str, list[Job]]:
+    grouped: defaultdict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        grouped[job.container].append(job)
+    return grouped
+
+
+def _running(jobs: Iterable[Job]) -> list[Job]:
+    return [job for job in jobs if job.running]
+
+
+def _own_jobs(record: ItemRecord, jobs: Iterable[Job]) -> list[Job]:
+    """The jobs of this VM that may come from our write: the claim was stamped by the service just before it."""
+    since = _claimed_at(record) - CLOCK_SLACK
+    return [job for job in jobs if job.started_at >= since]
+
+
+def _shows_target(record: ItemRecord, seen: Observation) -> bool:
+    item = seen.items.get(record.item_name)
+    return (
+        item is not None
+        and same_id(item.policy_id, record.target_policy_id)
+        and item.policy_type is PolicyType.ENHANCED
+    )
+
+
+def _claimed_at(record: ItemRecord) -> datetime:
+    if record.claimed_at is None:
+        raise ValueError(f"{record.item_name} is {record.state} and was never claimed")
+    return record.claimed_at

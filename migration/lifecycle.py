@@ -1,0 +1,63 @@
+"""What state a migration goes to next, from its record, its vaults and the hour. Items and jobs live in cycle.py."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from migration.plan import hash_plan
+from migration.records import ItemState, MigrationRecord, MigrationState, VaultRecord
+
+
+def advance(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetime) -> MigrationRecord:
+    """The record as it should be now; the same record where nothing has changed.
+
+    Planning ends when every vault is surveyed, the wait for approval when somebody decided or the deadline passed,
+    running when every vault's controller has finished. Ended migrations stay as they are.
+    """
+    if record.state is MigrationState.PLANNING:
+        return _close_plan(record, vaults, now)
+    if record.state is MigrationState.AWAITING_APPROVAL:
+        return _heed_decision(record, now)
+    if record.state is MigrationState.RUNNING:
+        return _close_run(record, vaults, now)
+    return record
+
+
+def fail(record: MigrationRecord, problem: str, now: datetime) -> MigrationRecord:
+    """The record after something that no rule expects; an ended migration stays as it is."""
+    return record if record.ended else record.to(MigrationState.FAILED, problem=problem, ended_at=now)
+
+
+def _close_plan(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetime) -> MigrationRecord:
+    problems = [f"{vault.vault_id}: {vault.problem}" for vault in vaults if vault.problem]
+    if problems:
+        # A plan with a hole is no plan: a mistyped vault must not look like an empty success.
+        return fail(record, "; ".join(problems[:20]), now)
+    if not all(vault.surveyed for vault in vaults):
+        return record
+    plan_hash = hash_plan({vault.vault_key: vault.plan_hash for vault in vaults})
+    planned = sum(vault.counts.get(ItemState.PLANNED, 0) for vault in vaults)
+    if record.request.mode == "plan" or not planned:
+        return record.to(MigrationState.COMPLETED, plan_hash=plan_hash, ended_at=now)
+    if record.request.approval == "none":
+        return record.to(MigrationState.RUNNING, plan_hash=plan_hash)
+    deadline = now + timedelta(hours=record.request.approval_timeout_hours)
+    return record.to(MigrationState.AWAITING_APPROVAL, plan_hash=plan_hash, approval_deadline=deadline)
+
+
+def _heed_decision(record: MigrationRecord, now: datetime) -> MigrationRecord:
+    if record.decision is None:
+        if record.approval_deadline and now >= record.approval_deadline:
+            return record.to(MigrationState.REJECTED, problem="nobody decided on the plan in time", ended_at=now)
+        return record
+    if record.decision.approved and record.decision.plan_hash == record.plan_hash:
+        return record.to(MigrationState.RUNNING)
+    return record.to(MigrationState.REJECTED, problem=f"rejected by {record.decision.approver}", ended_at=now)
+
+
+def _close_run(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetime) -> MigrationRecord:
+    if not all(vault.finished for vault in vaults):
+        return record
+    halted = [f"{vault.vault_id}: {vault.halted}" for vault in vaults if vault.halted]
+    if halted:
+        return record.to(MigrationState.HALTED, problem="; ".join(halted[:20]), ended_at=now)
+    return record.to(MigrationState.COMPLETED, ended_at=now)

@@ -1,0 +1,203 @@
+"""What Azure Backup tells us, in its own words, and what we find about it.
+
+Two spellings of the service end before they get here: `V1`/`V2` are `PolicyType`, and ids, whose casing the service
+does not keep, are compared through `same_id`. Times are aware and UTC.
+"""
+
+import hashlib
+import re
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Base of everything that crosses a seam: immutable, by keyword, strict, camelCase on the wire."""
+
+
+# --- what Azure Backup tells us
+
+
+class PolicyType(StrEnum):
+    """A backup policy's subtype; the wire says V1 (or nothing at all) and V2."""
+
+    STANDARD = "Standard"
+    ENHANCED = "Enhanced"
+
+
+class Retention(Value, frozen=True):
+    """Days that recovery points of each tier are kept; None where the policy has no such tier."""
+
+    daily: int | None = None
+    weekly: int | None = None
+    monthly: int | None = None
+    yearly: int | None = None
+
+
+class BackupPolicy(Value, frozen=True):
+    """A policy for Azure VMs. `fingerprint` changes with anything that matters to a protected VM."""
+
+    id: str
+    name: str
+    policy_type: PolicyType
+    retention: Retention
+    instant_restore_days: int
+    fingerprint: str
+
+
+class ProtectedItem(Value, frozen=True):
+    """A protected item as the vault lists it. `policy_id` is empty where protection is stopped or soft-deleted."""
+
+    id: str
+    vm_id: str
+    vm_name: str
+    policy_id: str
+    policy_type: PolicyType
+    protection_state: str
+    classic: bool = False
+    soft_deleted: bool = False
+
+
+class VirtualMachine(Value, frozen=True):
+    """What the item does not tell about its VM: whether every disk is a managed disk."""
+
+    id: str
+    managed_disks: bool
+
+
+class JobError(Value, frozen=True):
+    """One of a job's errorDetails; the title carries the error's name, the code is a number."""
+
+    title: str
+    message: str
+    recommendations: tuple[str, ...] = ()
+
+
+class Job(Value, frozen=True):
+    """A backup job. `container` is the lower-case container name without its `IaasVMContainer;` prefix."""
+
+    id: str
+    operation: str
+    status: str
+    container: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    errors: tuple[JobError, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether the job still holds its VM."""
+        return self.status in ("InProgress", "Cancelling")
+
+    @property
+    def configures(self) -> bool:
+        """Whether this is a change of protection.
+
+        The portal labels ours "Configure backup (Migrate policy)"; the
+        service's string for it was never recorded, so the label is matched loosely.
+        """
+        return "configurebackup" in re.sub(r"[^a-z]", "", self.operation.lower())
+
+
+class OperationOutcome(Value, frozen=True):
+    """What an operation's status says once it has ended; `succeeded` is None while it runs."""
+
+    succeeded: bool | None
+    job_id: str = ""
+    error: JobError | None = None
+
+
+# --- ids
+
+VAULT_ID = re.compile(
+    r"/subscriptions/(?P<subscription>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"/resourceGroups/(?P<resource_group>[\w.()-]{1,90})"
+    r"/providers/Microsoft\.RecoveryServices/vaults/(?P<name>[a-z][a-z0-9-]{1,49})",
+    re.IGNORECASE,
+)
+ITEM_ID = re.compile(
+    r"(?P<vault>/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.RecoveryServices/vaults/[^/]+)"
+    r"/backupFabrics/(?P<fabric>[^/]+)/protectionContainers/(?P<container>[^/]+)/protectedItems/(?P<item>[^/]+)",
+    re.IGNORECASE,
+)
+
+
+class VaultId(Value, frozen=True):
+    """The parts of a Recovery Services vault's resource id, in the caller's casing."""
+
+    subscription: str
+    resource_group: str
+    name: str
+
+    @staticmethod
+    def parse(text: str) -> "VaultId":
+        """The vault a resource id names. Raises ValueError where it names none."""
+        match = VAULT_ID.fullmatch(text)
+        if not match:
+            raise ValueError("not the resource id of a Recovery Services vault")
+        return VaultId(**match.groupdict())
+
+    def __str__(self) -> str:
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.RecoveryServices/vaults/{self.name}"
+        )
+
+    @property
+    def key(self) -> str:
+        """A short name for the vault, unique and safe in table keys and instance ids: name and hash of the id."""
+        return f"{self.name.lower()[:24]}-{hashlib.sha256(str(self).lower().encode()).hexdigest()[:8]}"
+
+
+class ItemId(Value, frozen=True):
+    """The parts of a protected item's resource id, as the service gave them: names are taken from it, never built."""
+
+    vault: str
+    fabric: str
+    container: str
+    item: str
+
+    @staticmethod
+    def parse(text: str) -> "ItemId":
+        """Raises ValueError where the text is no protected item's id."""
+        match = ITEM_ID.fullmatch(text)
+        if not match:
+            raise ValueError(f"not a protected item's id: {text}")
+        return ItemId(**match.groupdict())
+
+    @property
+    def name(self) -> str:
+        """The item's name as a key: unique in its vault, lower case."""
+        return self.item.lower()
+
+    @property
+    def job_container(self) -> str:
+        """How jobs name this item's container: lower case, without the `IaasVMContainer;` prefix."""
+        return self.container.lower().removeprefix("iaasvmcontainer;")
+
+
+def same_id(one: str, other: str) -> bool:
+    """Whether two resource ids are the same; the service answers in varying case."""
+    return one.lower() == other.lower()
+
+
+# --- findings
+
+
+class Severity(StrEnum):
+    """What a finding means for its VM."""
+
+    BLOCKS = "blocks"
+    WAITS = "waits"
+    WARNS = "warns"
+    INFORMS = "informs"
+
+
+class Finding(Value, frozen=True):
+    """A preflight rule's verdict on one VM, with its evidence in the message."""
+
+    code: str
+    severity: Severity
+    message: str
+    remedy: str

@@ -1,0 +1,171 @@
+"""The ledger's records: migrations, their vaults, their items; and the only ways their states may change."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from migration.model import Finding, Value
+from migration.request import MigrationRequest
+
+
+class ItemState(StrEnum):
+    """Where a VM is in its migration."""
+
+    PLANNED = "Planned"
+    STARTING = "Starting"
+    MIGRATING = "Migrating"
+    MIGRATED = "Migrated"
+    FAILED = "Failed"
+    TIMED_OUT = "TimedOut"
+    BLOCKED = "Blocked"
+    DRIFTED = "Drifted"
+    REFUSED = "Refused"
+    CANCELLED = "Cancelled"
+    ALREADY_ENHANCED = "AlreadyEnhanced"
+    EXCLUDED = "Excluded"
+
+
+ITEM_TRANSITIONS: Mapping[ItemState, frozenset[ItemState]] = {
+    ItemState.PLANNED: frozenset(
+        {ItemState.STARTING, ItemState.BLOCKED, ItemState.DRIFTED, ItemState.REFUSED, ItemState.CANCELLED}
+    ),
+    ItemState.STARTING: frozenset({ItemState.MIGRATING, ItemState.REFUSED, ItemState.PLANNED}),
+    ItemState.MIGRATING: frozenset({ItemState.MIGRATED, ItemState.FAILED, ItemState.TIMED_OUT}),
+}
+"""The only ways a VM's state may change; a state that is no key here is an end."""
+
+IN_FLIGHT = frozenset({ItemState.STARTING, ItemState.MIGRATING})
+FAILURES = frozenset({ItemState.FAILED, ItemState.TIMED_OUT, ItemState.REFUSED})
+
+
+class MigrationState(StrEnum):
+    """Where a migration is."""
+
+    PLANNING = "Planning"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    RUNNING = "Running"
+    PAUSED = "Paused"
+    HALTED = "Halted"
+    COMPLETED = "Completed"
+    CANCELLED = "Cancelled"
+    REJECTED = "Rejected"
+    FAILED = "Failed"
+
+
+MIGRATION_TRANSITIONS: Mapping[MigrationState, frozenset[MigrationState]] = {
+    MigrationState.PLANNING: frozenset(
+        {
+            MigrationState.AWAITING_APPROVAL,
+            MigrationState.RUNNING,
+            MigrationState.COMPLETED,
+            MigrationState.CANCELLED,
+            MigrationState.FAILED,
+        }
+    ),
+    MigrationState.AWAITING_APPROVAL: frozenset(
+        {MigrationState.RUNNING, MigrationState.REJECTED, MigrationState.CANCELLED, MigrationState.FAILED}
+    ),
+    MigrationState.RUNNING: frozenset(
+        {
+            MigrationState.PAUSED,
+            MigrationState.HALTED,
+            MigrationState.COMPLETED,
+            MigrationState.CANCELLED,
+            MigrationState.FAILED,
+        }
+    ),
+    MigrationState.PAUSED: frozenset({MigrationState.RUNNING, MigrationState.CANCELLED}),
+}
+"""The only ways a migration's state may change; a state that is no key here is an end."""
+
+
+class ItemRecord(Value, frozen=True):
+    """One VM in one migration: what was planned, what was done, how it ended. Times are the service's clock.
+
+    `container` is how jobs name the VM's container.
+    """
+
+    migration_id: str
+    vault_key: str
+    item_name: str
+    item_id: str
+    container: str
+    vm_id: str
+    vm_name: str
+    source_policy_id: str
+    target_policy_id: str
+    state: ItemState
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    unanswered: int = 0
+    operation_id: str = ""
+    job_id: str = ""
+    claimed_at: datetime | None = None
+    written_at: datetime | None = None
+    settled_at: datetime | None = None
+    etag: str = ""
+
+    def to(self, state: ItemState, **changes: object) -> "ItemRecord":
+        """The record in another state. Raises ValueError for a change that the transition table does not know."""
+        if state not in ITEM_TRANSITIONS.get(self.state, frozenset()):
+            raise ValueError(f"{self.item_name}: {self.state} can't become {state}")
+        return msgspec.structs.replace(self, state=state, **changes)
+
+
+class VaultRecord(Value, frozen=True):
+    """One vault in one migration: its part of the plan, and where its controller stands."""
+
+    migration_id: str
+    vault_key: str
+    vault_id: str
+    poll_seconds: int
+    surveyed: bool = False
+    finished: bool = False
+    problem: str = ""
+    halted: str = ""
+    target_fingerprint: str = ""
+    plan_hash: str = ""
+    counts: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    reasons: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    checked_at: datetime | None = None
+    etag: str = ""
+
+
+class Decision(Value, frozen=True):
+    """A person's word on a plan."""
+
+    approved: bool
+    plan_hash: str
+    approver: str
+    comment: str
+    decided_at: datetime
+
+
+class MigrationRecord(Value, frozen=True):
+    """One migration: the request as accepted, its state, its plan's hash and who decided on it."""
+
+    migration_id: str
+    state: MigrationState
+    request: MigrationRequest
+    requested_at: datetime
+    plan_hash: str = ""
+    approval_deadline: datetime | None = None
+    decision: Decision | None = None
+    problem: str = ""
+    ended_at: datetime | None = None
+    etag: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state not in MIGRATION_TRANSITIONS
+
+    def to(self, state: MigrationState, **changes: object) -> "MigrationRecord":
+        """The record in another state. Raises ValueError for a change that the transition table does not know."""
+        if state not in MIGRATION_TRANSITIONS.get(self.state, frozenset()):
+            raise ValueError(f"{self.migration_id}: {self.state} can't become {state}")
+        return msgspec.structs.replace(self, state=state, **changes)

@@ -1,0 +1,76 @@
+"""What crosses the durable seam: the input and the answer of each activity and orchestration, as plain JSON objects.
+
+Small on purpose: references into the ledger, never its contents, so that an orchestration's history stays the same
+size whatever the number of VMs.
+"""
+
+from migration.model import Value
+from migration.records import MigrationState
+
+NUDGE = "nudge"
+"""The event that wakes a sleeping orchestration. It carries nothing: what changed is in the ledger."""
+
+
+class MigrateOrder(Value, frozen=True):
+    """Input of `migrate`: the migration and its vaults, by key. `surveyed` after the first generation."""
+
+    migration_id: str
+    vault_keys: tuple[str, ...]
+    surveyed: bool = False
+
+
+class VaultOrder(Value, frozen=True):
+    """Input of `migrate_vault`, `survey_vault`, `ensure_policy` and `monitor_jobs`."""
+
+    migration_id: str
+    vault_key: str
+    target_ensured: bool = False
+
+
+class ItemOrder(Value, frozen=True):
+    """Input of `preflight_item` and `change_policy`. `checked_at` is the preflight's time, by the service's clock."""
+
+    migration_id: str
+    vault_key: str
+    item_name: str
+    checked_at: str = ""
+
+
+class Standing(Value, frozen=True):
+    """Answer of `advance_migration`: where the migration stands, and how long to wait before asking again."""
+
+    state: MigrationState
+    wait_seconds: int = 0
+
+
+class AdvanceOrder(Value, frozen=True):
+    """Input of `advance_migration`. A problem fails the migration."""
+
+    migration_id: str
+    problem: str = ""
+
+
+class CycleOrder(Value, frozen=True):
+    """Answer of `monitor_jobs`: which items start now, how long until the next look, whether the vault is done."""
+
+    start: tuple[str, ...]
+    wait_seconds: int
+    finished: bool
+    in_flight: int = 0
+    waiting: int = 0
+    note: str = ""
+
+
+class Gate(Value, frozen=True):
+    """Answer of `preflight_item`: whether the item may be written now, and the service's time of that look."""
+
+    ready: bool
+    checked_at: str = ""
+    stay_away_seconds: int = 0
+
+
+class Change(Value, frozen=True):
+    """Answer of `change_policy`: whether the service took a write, and how long it asked to stay away."""
+
+    written: bool
+    stay_away_seconds: int = 0

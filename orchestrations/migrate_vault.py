@@ -1,0 +1,78 @@
+"""The controller of one vault: one cycle, then everything is forgotten but the ledger."""
+
+# The SDK leaves the functions it takes untyped, which makes its call_* methods partially unknown:
+# pyright: reportUnknownMemberType=false
+
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+import msgspec
+from azure.durable_functions import DurableOrchestrationContext
+
+from migration.steps import Change, CycleOrder, Gate, ItemOrder, VaultOrder
+from orchestrations.sleep import sleep_until_nudged
+
+A = TypeVar("A", Gate, Change)
+OUTAGE_SECONDS = 60
+AT_ONCE_SECONDS = 1
+
+
+def migrate_vault(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[str, Any]]:
+    """
+    1. Once: make sure that the target policy is still the planned one.
+    2. Look at the vault's jobs; what ended is settled, and some items' turn has come.
+    3. Check each of those live, all at once.
+    4. Write the new policy to those that passed, all at once.
+    5. Sleep until the next look, or a nudge, and begin a new generation; or end when the vault is done.
+
+    It never fails: what an outage interrupts, the next cycle finds in the ledger and in Azure.
+    """
+    order = msgspec.convert(context.get_input(), VaultOrder)
+    try:
+        if not order.target_ensured:
+            yield context.call_activity("ensure_policy", msgspec.to_builtins(order))
+            order = msgspec.structs.replace(order, target_ensured=True)
+        answer = yield context.call_activity("monitor_jobs", msgspec.to_builtins(order))
+        cycle = msgspec.convert(answer, CycleOrder)
+        context.set_custom_status({"inFlight": cycle.in_flight, "waiting": cycle.waiting, "note": cycle.note})
+        if cycle.finished:
+            return {"finished": True}
+        wait = yield from _start(context, order, cycle)
+    except Exception as outage:  # the clients have tried; now time has to pass
+        context.set_custom_status({"note": f"trying again in {OUTAGE_SECONDS} s: {str(outage)[:500]}"})
+        wait = OUTAGE_SECONDS
+    yield from sleep_until_nudged(context, wait)
+    context.continue_as_new(msgspec.to_builtins(order))
+    return {"finished": False}
+
+
+def _start(context: DurableOrchestrationContext, order: VaultOrder, cycle: CycleOrder) -> Generator[Any, Any, int]:
+    """Gate and write the items whose turn it is; answers the seconds to wait."""
+    if not cycle.start:
+        return cycle.wait_seconds
+    items = [
+        ItemOrder(migration_id=order.migration_id, vault_key=order.vault_key, item_name=name) for name in cycle.start
+    ]
+    gates = yield from _each(context, "preflight_item", items, Gate)
+    ready = [
+        msgspec.structs.replace(item, checked_at=gate.checked_at)
+        for item, gate in zip(items, gates, strict=True)
+        if gate.ready
+    ]
+    changes = yield from _each(context, "change_policy", ready, Change)
+    stay_away = max(answer.stay_away_seconds for answer in (*gates, *changes))
+    if stay_away:
+        return max(stay_away, cycle.wait_seconds)
+    if not any(change.written for change in changes):
+        return AT_ONCE_SECONDS  # none of these will make a job to wait for; it is others' turn
+    return cycle.wait_seconds
+
+
+def _each(
+    context: DurableOrchestrationContext, activity: str, items: list[ItemOrder], answer: type[A]
+) -> Generator[Any, Any, list[A]]:
+    if not items:
+        return []
+    tasks = [context.call_activity(activity, msgspec.to_builtins(item)) for item in items]
+    answers = yield context.task_all(tasks)
+    return [msgspec.convert(one, answer) for one in answers]

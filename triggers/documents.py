@@ -1,0 +1,144 @@
+"""What the HTTP API answers, as types: the status of a migration, its items, and problems (RFC 9457)."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from migration.model import Finding, Value
+from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, VaultRecord
+from migration.request import MigrationRequest, Problem
+
+
+class VaultStatus(Value, frozen=True):
+    """One vault in a migration. `key` is how the items list names it."""
+
+    key: str
+    vault_id: str
+    items: dict[str, int]
+    reasons: dict[str, int]
+    finished: bool
+    problem: str
+    halted: str
+    checked_at: datetime | None
+
+
+class Links(Value, frozen=True):
+    """Absolute URLs, without keys."""
+
+    self: str
+    items: str
+    approve: str
+    reject: str
+
+
+class MigrationStatus(Value, frozen=True):
+    """A migration as it stands: `items` counts VMs by state, `reasons` by why they ended or never started."""
+
+    id: str
+    state: MigrationState
+    mode: str
+    request: MigrationRequest
+    requested_at: datetime
+    ended_at: datetime | None
+    plan_hash: str
+    approval_deadline: datetime | None
+    problem: str
+    items: dict[str, int]
+    reasons: dict[str, int]
+    vaults: tuple[VaultStatus, ...]
+    links: Links
+
+
+class ItemStatus(Value, frozen=True):
+    """One VM in a migration. Times are the service's clock."""
+
+    vault_key: str
+    name: str
+    vm_name: str
+    item_id: str
+    vm_id: str
+    state: ItemState
+    reason: str
+    message: str
+    warnings: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    source_policy: str
+    target_policy: str
+    operation_id: str
+    job_id: str
+    written_at: datetime | None
+    settled_at: datetime | None
+
+
+class ItemList(Value, frozen=True):
+    """A page of items; `next_link` is empty on the last."""
+
+    items: tuple[ItemStatus, ...]
+    next_link: str
+
+
+class ProblemDocument(Value, frozen=True):
+    """RFC 9457 problem details, with a list of what is wrong where."""
+
+    title: str
+    status: int
+    detail: str = ""
+    errors: tuple[Problem, ...] = ()
+    type: str = "about:blank"
+
+
+def migration_status(record: MigrationRecord, vaults: list[VaultRecord], url: str) -> MigrationStatus:
+    """The status document of a migration that lives at `url`."""
+    return MigrationStatus(
+        id=record.migration_id,
+        state=record.state,
+        mode=record.request.mode,
+        request=record.request,
+        requested_at=record.requested_at,
+        ended_at=record.ended_at,
+        plan_hash=record.plan_hash,
+        approval_deadline=record.approval_deadline,
+        problem=record.problem,
+        items=_sum(vault.counts for vault in vaults),
+        reasons=_sum(vault.reasons for vault in vaults),
+        vaults=tuple(
+            VaultStatus(
+                key=vault.vault_key,
+                vault_id=vault.vault_id,
+                items=vault.counts,
+                reasons=vault.reasons,
+                finished=vault.finished,
+                problem=vault.problem,
+                halted=vault.halted,
+                checked_at=vault.checked_at,
+            )
+            for vault in vaults
+        ),
+        links=Links(self=url, items=f"{url}/items", approve=f"{url}/approve", reject=f"{url}/reject"),
+    )
+
+
+def item_status(record: ItemRecord) -> ItemStatus:
+    """One VM's document."""
+    return ItemStatus(
+        vault_key=record.vault_key,
+        name=record.item_name,
+        vm_name=record.vm_name,
+        item_id=record.item_id,
+        vm_id=record.vm_id,
+        state=record.state,
+        reason=record.reason,
+        message=record.message,
+        warnings=record.warnings,
+        findings=record.findings,
+        source_policy=record.source_policy_id.rpartition("/")[2],
+        target_policy=record.target_policy_id.rpartition("/")[2],
+        operation_id=record.operation_id,
+        job_id=record.job_id,
+        written_at=record.written_at,
+        settled_at=record.settled_at,
+    )
+
+
+def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    return dict(sorted(sum(map(Counter, counts), Counter[str]()).items()))
