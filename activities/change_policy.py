@@ -12,7 +12,7 @@ from migration.records import ItemRecord, ItemState
 from migration.steps import Change, ItemOrder
 
 CONFLICT = "BMSUserErrorConflictingProtectionOperation"
-NOT_WRITTEN = Change(written=False)
+WRITTEN, SETTLED, LATER = Change(verdict="written"), Change(verdict="settled"), Change(verdict="later")
 
 
 async def change_policy(clients: Clients, order: ItemOrder) -> Change:
@@ -20,32 +20,39 @@ async def change_policy(clients: Clients, order: ItemOrder) -> Change:
 
     The claim and the state Starting are in the ledger before the write leaves, the operation's id right after it. A
     second delivery finds Starting or later and does nothing: whether the first one's write was taken is for the next
-    cycle to see (migration.cycle). An answer that leaves this open (5xx, timeout, conflict) leaves the record there.
+    cycle to see (migration.cycle). An answer that leaves this open (5xx, timeout, conflict) leaves the record in
+    Starting.
     """
     ledger = clients.ledger
     record = await ledger.read_item(order.migration_id, order.vault_key, order.item_name)
     if record.state is not ItemState.PLANNED:
-        return NOT_WRITTEN
+        return SETTLED
     holder = await ledger.claim(order.vault_key, order.item_name, order.migration_id)
     if holder != order.migration_id:
         message = f"migration {holder} is at work on this VM"
         await ledger.write_item(record.to(ItemState.REFUSED, reason=HELD_ELSEWHERE, message=message))
-        return NOT_WRITTEN
+        return SETTLED
     record = await ledger.write_item(record.to(ItemState.STARTING, claimed_at=datetime.fromisoformat(order.checked_at)))
 
     match await clients.backup.change_policy(record.item_id, record.vm_id, record.target_policy_id):
         case Accepted(operation_id=operation_id, at=at):
             await ledger.write_item(record.to(ItemState.MIGRATING, operation_id=operation_id, written_at=at))
-            return Change(written=True)
+            return WRITTEN
         case Throttled(seconds=seconds):
             await ledger.write_item(record.to(ItemState.PLANNED, claimed_at=None))
-            return Change(written=False, stay_away_seconds=seconds)
-        case Refused(code=code) as refused if code != CONFLICT:
+            return Change(verdict="later", stay_away_seconds=seconds)
+        case Refused(code=code) if code == CONFLICT:
+            return WRITTEN  # perhaps by an earlier try of ours; the next cycles see whose it is
+        case Refused(status=409):
+            # Another job took the VM since this cycle's look at the jobs: wait for it like for any other.
+            await ledger.write_item(record.to(ItemState.PLANNED, claimed_at=None))
+            return LATER
+        case Refused() as refused:
             await ledger.write_item(_refused(record, refused))
             await ledger.release(order.vault_key, [order.item_name])
-            return NOT_WRITTEN
-        case Refused() | Unavailable():
-            return Change(written=True)
+            return SETTLED
+        case Unavailable():
+            return WRITTEN
 
 
 def _refused(record: ItemRecord, refused: Refused) -> ItemRecord:

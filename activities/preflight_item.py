@@ -7,7 +7,7 @@ from migration.preflight import blocking, inspect_live
 from migration.records import ItemRecord, ItemState
 from migration.steps import Gate, ItemOrder
 
-NOT_READY = Gate(ready=False)
+SETTLED = Gate(verdict="settled")
 
 
 async def preflight_item(clients: Clients, order: ItemOrder) -> Gate:
@@ -17,17 +17,17 @@ async def preflight_item(clients: Clients, order: ItemOrder) -> Gate:
     """
     record = await clients.ledger.read_item(order.migration_id, order.vault_key, order.item_name)
     if record.state is not ItemState.PLANNED:
-        return NOT_READY
+        return SETTLED
     try:
         item, now = await clients.backup.get_item(record.item_id)
     except Refused as refused:
         state, reason = (ItemState.DRIFTED, "ItemGone") if refused.status == 404 else (ItemState.REFUSED, refused.code)
         await clients.ledger.write_item(record.to(state, reason=reason, message=refused.message))
-        return NOT_READY
+        return SETTLED
     except Throttled as throttled:
-        return Gate(ready=False, stay_away_seconds=throttled.seconds)
+        return Gate(verdict="later", stay_away_seconds=throttled.seconds)
     except Unavailable:
-        return NOT_READY
+        return Gate(verdict="later")
 
     block = blocking(inspect_live(item))
     if block:
@@ -37,9 +37,9 @@ async def preflight_item(clients: Clients, order: ItemOrder) -> Gate:
     elif not same_id(item.vm_id, record.vm_id):
         drift = "VmChanged", f"planned for {record.vm_id}, now protects {item.vm_id}"
     else:
-        return Gate(ready=True, checked_at=now.isoformat())
+        return Gate(verdict="ready", checked_at=now.isoformat())
     await _drift(clients, record, *drift)
-    return NOT_READY
+    return SETTLED
 
 
 async def _drift(clients: Clients, record: ItemRecord, reason: str, message: str) -> None:

