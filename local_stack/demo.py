@@ -148,7 +148,7 @@ async def _account(caller: Caller, items: list[Json], console: Console) -> None:
     table.add_column("Action")
     table.add_column("Calls", justify="right")
     for action, count in sorted(calls.items(), key=lambda call: -call[1]):
-        table.add_row(action.removeprefix("Microsoft."), str(count))
+        table.add_row("/".join(action.split("/")[-2:]), str(count))
     table.add_section()
     table.add_row(f"all, for {moved} VMs written and {len(items)} planned", str(sum(calls.values())))
     console.print(table)

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from local_stack.azurite import SERVICES, start_azurite
 from local_stack.processes import Child, StackError, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-AZURITE_ACCOUNT = "devstoreaccount1"
-# The emulator's published key; it opens nothing else.
-AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 HostKind = Literal["local", "func"]
 
 
@@ -41,7 +39,7 @@ class Stack:
 async def start(plan: Plan, until: AsyncExitStack) -> Stack:
     """Start everything; it ends, last first, when `until` is closed. Raises StackError."""
     folder = Path(until.enter_context(tempfile.TemporaryDirectory(prefix="local-stack-")))
-    storage = await _azurite(plan, folder, until)
+    storage = await start_azurite(folder, until, SERVICES if plan.host == "func" else ("Table",))
     simulator = await _child(
         "simulator",
         [*_python("simulator"), "--scenario", plan.scenario, "--time-scale", str(plan.time_scale)],
@@ -75,23 +73,6 @@ async def _child(
     child = await Child.start(name, command, environment, folder)
     until.push_async_callback(child.stop)
     return child
-
-
-async def _azurite(plan: Plan, folder: Path, until: AsyncExitStack) -> str:
-    """Start the storage emulator; answers its connection string. Only `func` needs its blobs and queues."""
-    ports = {"Table": free_port()}
-    if plan.host == "func":
-        ports |= {"Blob": free_port(), "Queue": free_port()}
-    program = ROOT / "node_modules" / ".bin" / ("azurite" if plan.host == "func" else "azurite-table")
-    if not program.exists():
-        raise StackError("Azurite is not installed: run 'make install' first")
-    options = [text for name, port in ports.items() for text in (f"--{name.lower()}Port", str(port))]
-    command = [str(program), *options, "--inMemoryPersistence", "--silent", "--disableTelemetry"]
-    child = await _child("azurite", [*command, "--skipApiVersionCheck"], {}, folder, until)
-    for port in ports.values():
-        await child.listening(port)
-    endpoints = "".join(f"{name}Endpoint=http://127.0.0.1:{port}/{AZURITE_ACCOUNT};" for name, port in ports.items())
-    return f"DefaultEndpointsProtocol=http;AccountName={AZURITE_ACCOUNT};AccountKey={AZURITE_KEY};{endpoints}"
 
 
 async def _local_host(plan: Plan, environment: dict[str, str], folder: Path, until: AsyncExitStack) -> str:

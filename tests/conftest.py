@@ -3,3 +3,94 @@
 import os
 
 os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] = "1"  # as in production; the SDK reads it at import
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp.connector
+import pytest
+from azure.core.credentials import AccessToken
+from azure.core.credentials_async import AsyncTokenCredential
+
+from clients import Clients
+from clients.arm import ArmReader
+from clients.backup import BackupClient
+from clients.compute import ComputeClient
+from clients.ledger import Ledger
+from local_stack.azurite import start_azurite
+from simulator import ManualClock, Scenario, Simulator
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+SCOPE = "https://management.azure.com/.default"
+
+
+class AnyToken(AsyncTokenCredential):
+    """A credential that the simulator accepts; how managed identity gets one is tested by itself."""
+
+    async def get_token(self, *scopes: str, **_: object) -> AccessToken:
+        return AccessToken("any", 2**31)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+@pytest.fixture(scope="session")
+async def azurite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The connection string of a running storage emulator; one for all tests, which keep to their own tables."""
+    folder: Path = tmp_path_factory.mktemp("azurite")
+    async with AsyncExitStack() as until:
+        yield await start_azurite(folder, until)
+
+
+@pytest.fixture
+async def ledger(azurite: str) -> AsyncIterator[Ledger]:
+    """An empty ledger with tables of its own."""
+    ledger = Ledger.connected(azurite, f"t{uuid.uuid4().hex}")
+    await ledger.prepare()
+    yield ledger
+    await ledger.close()
+
+
+Simulate = Callable[[str | Scenario], Awaitable[Simulator]]
+
+
+@pytest.fixture
+async def simulate() -> AsyncIterator[Simulate]:
+    """Start a simulated Azure with a scenario, its clock in the test's hands, trusted by the app's clients."""
+    async with AsyncExitStack() as until:
+
+        async def start(scenario: str | Scenario) -> Simulator:
+            simulator = await until.enter_async_context(Simulator(scenario, clock=ManualClock(START)))
+            # aiohttp builds its default trust at import; the simulator's CA is born later.
+            aiohttp.connector._SSL_CONTEXT_VERIFIED.load_verify_locations(simulator.ca_path)
+            return simulator
+
+        yield start
+
+
+@pytest.fixture
+async def simulator(simulate: Simulate) -> Simulator:
+    """Azure with one vault of twenty ready VMs."""
+    return await simulate("one-vault")
+
+
+@pytest.fixture
+async def backup(simulator: Simulator) -> AsyncIterator[BackupClient]:
+    """The app's Azure Backup client, facing the simulator."""
+    client = BackupClient(simulator.url, SCOPE, AnyToken())
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def clients(simulator: Simulator, ledger: Ledger, backup: BackupClient) -> AsyncIterator[Clients]:
+    """All of the app's clients, facing the simulator and the emulator; the app's clock is the simulator's."""
+    compute = ComputeClient(ArmReader(simulator.url, SCOPE, AnyToken()))
+    yield Clients(backup=backup, compute=compute, ledger=ledger, clock=simulator.clock.now)
+    await compute.close()

@@ -1,5 +1,7 @@
 """The plan of a vault and its hash."""
 
+from typing import Any
+
 import msgspec
 
 from migration.model import PolicyType
@@ -10,7 +12,7 @@ from tests.builders import ENHANCED, a_job, a_policy, a_vault, a_vm, an_enhanced
 
 def planned(**changes: object) -> list[ItemRecord]:
     """The plan of a vault with a ready VM, an Enhanced one and a classic one."""
-    facts = {
+    facts: dict[str, Any] = {
         "items": [
             an_item("web-02"),
             an_item("web-01"),

@@ -1,0 +1,33 @@
+"""Azurite, the storage emulator: real Table Storage semantics for the ledger, and all of storage for `func`."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from local_stack.processes import Child, StackError, free_port
+
+SERVICES = ("Blob", "Queue", "Table")
+_BIN = Path(__file__).resolve().parent.parent / "node_modules" / ".bin"
+_ACCOUNT = "devstoreaccount1"
+# The emulator's published key; it opens nothing else.
+_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+async def start_azurite(folder: Path, until: AsyncExitStack, services: Sequence[str] = ("Table",)) -> str:
+    """Start these services on free ports, logging to `folder`; answers the connection string. Raises StackError."""
+    program = _BIN / ("azurite-table" if tuple(services) == ("Table",) else "azurite")
+    if not program.exists():
+        raise StackError("Azurite is not installed: run 'make install' first")
+    ports = {service: free_port() for service in services}
+    options = [text for service, port in ports.items() for text in (f"--{service.lower()}Port", str(port))]
+    child = await Child.start(
+        "azurite",
+        [str(program), *options, "--inMemoryPersistence", "--silent", "--disableTelemetry", "--skipApiVersionCheck"],
+        {},
+        folder,
+    )
+    until.push_async_callback(child.stop)
+    for port in ports.values():
+        await child.listening(port)
+    endpoints = "".join(f"{service}Endpoint=http://127.0.0.1:{port}/{_ACCOUNT};" for service, port in ports.items())
+    return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"
