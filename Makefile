@@ -12,7 +12,6 @@ TIME_SCALE ?= 300
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-SOURCES := *.py activities clients local_host local_stack migration orchestrations simulator tests triggers
 
 .PHONY: install run serve test check bench clean
 .DEFAULT_GOAL := test
@@ -50,6 +49,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	node_modules/.bin/pyright
+
+bench: install
+	@$(BIN)/python -m benchmarks.migration
 
 clean:
 	rm -rf .venv node_modules

@@ -27,9 +27,10 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """Where the running parts are."""
+    """Where the running parts are; `host_pid` is the process that runs the app."""
 
     url: str
+    host_pid: int
     arm: str
     control: str
     ca: Path
@@ -59,8 +60,15 @@ async def start(plan: Plan, until: AsyncExitStack) -> Stack:
         "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
         "DURABLE_TASK_HUB": "LocalHub",
     }
-    url = await _HOSTS[plan.host](plan, environment, folder, until)
-    return Stack(url=url, arm=azure["arm"], control=azure["control"], ca=Path(azure["ca"]), logs=folder)
+    url, host = await _HOSTS[plan.host](plan, environment, folder, until)
+    return Stack(
+        url=url,
+        host_pid=host.process.pid,
+        arm=azure["arm"],
+        control=azure["control"],
+        ca=Path(azure["ca"]),
+        logs=folder,
+    )
 
 
 def _python(module: str) -> list[str]:
@@ -75,13 +83,15 @@ async def _child(
     return child
 
 
-async def _local_host(plan: Plan, environment: dict[str, str], folder: Path, until: AsyncExitStack) -> str:
+async def _local_host(
+    plan: Plan, environment: dict[str, str], folder: Path, until: AsyncExitStack
+) -> tuple[str, Child]:
     command = [*_python("local_host"), "--app", str(ROOT), "--port", str(plan.port)]
     child = await _child("local_host", command, environment, folder, until)
-    return str((await child.announcement())["url"])
+    return str((await child.announcement())["url"]), child
 
 
-async def _func(plan: Plan, environment: dict[str, str], folder: Path, until: AsyncExitStack) -> str:
+async def _func(plan: Plan, environment: dict[str, str], folder: Path, until: AsyncExitStack) -> tuple[str, Child]:
     program = shutil.which("func")
     if program is None:
         raise StackError("HOST=func needs Azure Functions Core Tools 4, and there is no program 'func'")
@@ -93,7 +103,7 @@ async def _func(plan: Plan, environment: dict[str, str], folder: Path, until: As
     }
     child = await _child("func", [program, "start", "--port", str(port)], environment, folder, until)
     await child.listening(port)
-    return f"http://127.0.0.1:{port}"
+    return f"http://127.0.0.1:{port}", child
 
 
 _HOSTS = {"local": _local_host, "func": _func}

@@ -21,7 +21,7 @@ from clients.backup import BackupClient
 from clients.compute import ComputeClient
 from clients.ledger import Ledger
 from local_stack.azurite import start_azurite
-from simulator import ManualClock, Scenario, Simulator
+from simulator import Clock, ManualClock, Scenario, Simulator
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 SCOPE = "https://management.azure.com/.default"
@@ -61,12 +61,18 @@ Simulate = Callable[[str | Scenario], Awaitable[Simulator]]
 
 
 @pytest.fixture
-async def simulate() -> AsyncIterator[Simulate]:
+def clock() -> Clock:
+    """Azure's time, which stands still until the test moves it."""
+    return ManualClock(START)
+
+
+@pytest.fixture
+async def simulate(clock: Clock) -> AsyncIterator[Simulate]:
     """Start a simulated Azure with a scenario, its clock in the test's hands, trusted by the app's clients."""
     async with AsyncExitStack() as until:
 
         async def start(scenario: str | Scenario) -> Simulator:
-            simulator = await until.enter_async_context(Simulator(scenario, clock=ManualClock(START)))
+            simulator = await until.enter_async_context(Simulator(scenario, clock=clock))
             # aiohttp builds its default trust at import; the simulator's CA is born later.
             aiohttp.connector._SSL_CONTEXT_VERIFIED.load_verify_locations(simulator.ca_path)
             return simulator

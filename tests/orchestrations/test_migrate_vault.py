@@ -1,0 +1,145 @@
+"""The controller of a vault: what it asks, in which order, and how long it waits."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from local_host.clock import SkippingClock
+from local_host.host import LocalHost
+from migration.cycle import STARTS_PER_CYCLE
+from migration.steps import Change, CycleOrder, Gate
+from orchestrations.migrate_vault import AT_ONCE_SECONDS, OUTAGE_SECONDS
+from tests.orchestrations.conftest import Steps
+
+ORDER = {"migrationId": "m1", "vaultKey": "v1", "targetEnsured": False}
+FINISHED = CycleOrder(start=(), wait_seconds=300, finished=True)
+IDLE = CycleOrder(start=(), wait_seconds=300, finished=False, in_flight=1)
+READY = Gate(verdict="ready", checked_at="2026-11-02T08:00:00+00:00")
+WRITTEN = Change(verdict="written")
+
+
+def starting(*names: str) -> CycleOrder:
+    """A cycle in which these items' turn has come."""
+    return CycleOrder(start=names, wait_seconds=300, finished=False)
+
+
+def script(steps: Steps, **answers: list[Any]) -> None:
+    """Write the test's steps down as what crosses the seam."""
+    for name, values in answers.items():
+        steps.script[name] = [
+            msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value for value in values
+        ]
+
+
+async def run(engine: LocalHost, clock: SkippingClock) -> timedelta:
+    """Run the controller to its end; answers how much time passed."""
+    began = clock.now()
+    await engine.start("migrate_vault", ORDER, "m1:v1")
+    status = await engine.wait("m1:v1")
+    assert (status.runtime_status, status.output) == ("Completed", {"finished": True})
+    return clock.now() - began
+
+
+async def test_a_vault_with_nothing_to_do_ends_after_one_look(
+    engine: LocalHost, steps: Steps, clock: SkippingClock
+) -> None:
+    """The target is ensured, the jobs are looked at, and that is all."""
+    script(steps, monitor_jobs=[FINISHED])
+
+    assert await run(engine, clock) == timedelta()
+
+    assert [(name, len(asked)) for name, asked in steps.asked.items()] == [("ensure_policy", 1), ("monitor_jobs", 1)]
+
+
+async def test_each_item_passes_the_live_gate_before_its_write(
+    engine: LocalHost, steps: Steps, clock: SkippingClock
+) -> None:
+    """Only what is ready now is written, with the service's time of that look."""
+    gates = {"a": READY, "b": Gate(verdict="settled"), "c": READY}
+    script(steps, monitor_jobs=[starting("a", "b", "c"), FINISHED], change_policy=[WRITTEN])
+    steps.script["preflight_item"] = [lambda order: msgspec.to_builtins(gates[order["itemName"]])]
+
+    await run(engine, clock)
+
+    assert sorted(order["itemName"] for order in steps.asked["preflight_item"]) == ["a", "b", "c"]
+    assert sorted((order["itemName"], order["checkedAt"]) for order in steps.asked["change_policy"]) == [
+        ("a", READY.checked_at),
+        ("c", READY.checked_at),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gate", "change", "waited"),
+    [
+        (READY, WRITTEN, 300),
+        (READY, Change(verdict="settled"), AT_ONCE_SECONDS),
+        (Gate(verdict="settled"), WRITTEN, AT_ONCE_SECONDS),
+        (Gate(verdict="later"), WRITTEN, 300),
+        (Gate(verdict="later", stay_away_seconds=324), WRITTEN, 324),
+        (READY, Change(verdict="later", stay_away_seconds=86_400), 86_400),
+        (READY, Change(verdict="later", stay_away_seconds=5), 300),
+    ],
+)
+async def test_how_long_it_waits_depends_on_what_the_service_said(
+    engine: LocalHost, steps: Steps, clock: SkippingClock, gate: Gate, change: Change, waited: int
+) -> None:
+    """The poll interval; at once where nothing was written; as long as the service asks to stay away."""
+    script(steps, monitor_jobs=[starting("a"), FINISHED], preflight_item=[gate], change_policy=[change])
+    assert await run(engine, clock) == timedelta(seconds=waited)
+
+
+async def test_it_looks_again_after_each_poll_interval(engine: LocalHost, steps: Steps, clock: SkippingClock) -> None:
+    """Jobs of hours cost one look an interval, and the target is ensured only once."""
+    script(steps, monitor_jobs=[*[IDLE] * 12, FINISHED])
+
+    assert await run(engine, clock) == timedelta(hours=1)
+
+    assert len(steps.asked["monitor_jobs"]) == 13
+    assert len(steps.asked["ensure_policy"]) == 1
+
+
+async def test_a_nudge_ends_the_wait(engine: LocalHost, steps: Steps, clock: SkippingClock) -> None:
+    """What an operator changed is seen at once, not at the next poll."""
+    script(steps, monitor_jobs=[IDLE, FINISHED])
+    with clock.standing_still():
+        await engine.start("migrate_vault", ORDER, "m1:v1")
+        await engine.settled()
+        await engine.raise_event("m1:v1", "nudge", None)
+        status = await engine.wait("m1:v1")
+
+    assert status.runtime_status == "Completed"
+    assert len(steps.asked["monitor_jobs"]) == 2
+
+
+@pytest.mark.parametrize("activity", ["ensure_policy", "monitor_jobs", "preflight_item", "change_policy"])
+async def test_an_outage_costs_time_and_nothing_else(
+    engine: LocalHost, steps: Steps, clock: SkippingClock, activity: str
+) -> None:
+    """Whichever step gives up, the controller waits, looks again and goes on."""
+    script(
+        steps, monitor_jobs=[starting("a"), starting("a"), FINISHED], preflight_item=[READY], change_policy=[WRITTEN]
+    )
+    steps.script[activity] = [RuntimeError("the ledger does not answer"), *(steps.script[activity][-2:] or [None])]
+
+    assert await run(engine, clock) >= timedelta(seconds=OUTAGE_SECONDS)
+
+    assert steps.asked["change_policy"]
+
+
+async def test_a_generation_stays_small_however_many_start(
+    engine: LocalHost, steps: Steps, clock: SkippingClock
+) -> None:
+    """A cycle that starts as much as it may leaves a few hundred events, and the next generation begins anew."""
+    names = [f"vm;iaasvmcontainerv2;rg;vm-{n:04}" for n in range(STARTS_PER_CYCLE)]
+    script(steps, monitor_jobs=[starting(*names), FINISHED], preflight_item=[READY], change_policy=[WRITTEN])
+    with clock.standing_still():
+        await engine.start("migrate_vault", ORDER, "m1:v1")
+        await engine.settled()
+        full = await engine.history("m1:v1")
+
+    await engine.wait("m1:v1")
+
+    assert 4 * STARTS_PER_CYCLE < len(full) < 4 * STARTS_PER_CYCLE + 30
+    assert len(await engine.history("m1:v1")) < 10
