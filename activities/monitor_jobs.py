@@ -34,7 +34,8 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleOrder:
 
     cycle = next_cycle(records, seen, migration.request.limits, migration.state)
     await ledger.write_items(cycle.changed)
-    ended = [record.item_name for record in cycle.changed if record.state not in ITEM_TRANSITIONS]
+    # Only a record that was claimed has a claim to give up; the claim of another one may be another migration's.
+    ended = [record.item_name for record in cycle.changed if record.state not in ITEM_TRANSITIONS and record.claimed_at]
     if cycle.finished:  # whatever a crash between two writes left behind
         ended = await ledger.claims(order.vault_key, order.migration_id)
     await ledger.release(order.vault_key, ended)

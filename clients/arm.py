@@ -5,9 +5,9 @@
     ├── Throttled     come back after `seconds`: 429, and the 400s of Azure Backup that are throttles
     └── Unavailable   5xx, timeouts, broken connections: the outcome is unknown
 
-Reads are repeated a few times within seconds. Writes never are: a 504 may hide an accepted write (recorded:
-error_504_GatewayTimeout_item_put.json), so only the caller can decide what to do. Nobody waits for a throttle
-inside a worker: durable timers wait.
+Reads are repeated a few times within seconds. Writes never are (see `sent_once`): a 504 may hide a write that was
+accepted (recorded: error_504_GatewayTimeout_item_put.json), so only the caller can decide what to do. Nobody waits
+for a throttle inside a worker: durable timers wait.
 """
 
 import re
@@ -15,16 +15,24 @@ from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
+from aiohttp import (
+    ClientConnectionError,
+    ClientHandlerType,
+    ClientOSError,
+    ClientRequest,
+    ClientResponse,
+    ServerDisconnectedError,
+)
 from azure.core import AsyncPipelineClient
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.core import AsyncARMPipelineClient
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
-from clients.wire import Json, part, parts, text
+from clients.wire import Json, parts, text
 
 _AGAIN_AFTER = re.compile(r"try again after '(\d+)' seconds", re.IGNORECASE)
 _DAY_SECONDS = 24 * 3600
@@ -81,6 +89,9 @@ def _classify(error: HttpResponseError) -> ArmError:
     response = cast(AsyncHttpResponse | None, error.response)
     status = response.status_code if response is not None else 0
     code, message = _code_and_message(response)
+    if isinstance(error, ClientAuthenticationError) and not code:
+        # No token: the answer is the identity endpoint's, and Azure Backup was never asked.
+        return Unavailable(f"no token: {message or error.message}")
     if status == 429:
         return Throttled(_retry_seconds(response, message), message)
     if code.startswith("CloudDos"):
@@ -100,10 +111,11 @@ def _code_and_message(response: AsyncHttpResponse | None) -> tuple[str, str]:
     if not isinstance(body, Mapping):
         return "", ""
     body = cast(Json, body)
-    error = part(body, "error")
-    legacy = body.get("Message")
+    error, legacy = body.get("error"), body.get("Message")
+    if isinstance(error, Mapping):
+        return text(cast(Json, error), "code"), text(cast(Json, error), "message")
     message = text(cast(Json, legacy), "Value") if isinstance(legacy, Mapping) else text(body, "Message")
-    return text(error, "code") or text(body, "ErrorCode"), text(error, "message") or message
+    return text(body, "ErrorCode"), message
 
 
 def _retry_seconds(response: AsyncHttpResponse | None, message: str) -> int:
@@ -112,6 +124,18 @@ def _retry_seconds(response: AsyncHttpResponse | None, message: str) -> int:
         return int(header)
     named = _AGAIN_AFTER.search(message)
     return int(named[1]) if named else 60
+
+
+async def sent_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """A middleware for writes: aiohttp repeats a PUT by itself when the connection breaks under it.
+
+    It can't know that the service may have taken the first one. The error raised instead is of a kind that aiohttp
+    does not repeat.
+    """
+    try:
+        return await handler(request)
+    except (ClientOSError, ServerDisconnectedError) as error:
+        raise ClientConnectionError(str(error)) from error
 
 
 class ArmReader:

@@ -14,7 +14,7 @@ from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 from azure.mgmt.recoveryservicesbackup.models import ProtectedItemResource
 
 from clients import wire
-from clients.arm import BriefRetry, Refused, Throttled, Unavailable, arm_errors
+from clients.arm import BriefRetry, Refused, Throttled, Unavailable, arm_errors, sent_once
 from migration.model import BackupPolicy, ItemId, Job, OperationOutcome, ProtectedItem, Value, VaultId
 
 VM_ITEMS = "backupManagementType eq 'AzureIaasVM' and itemType eq 'VM'"
@@ -118,7 +118,7 @@ class BackupClient:
                 vault.name, vault.resource_group, filter=filter_text, raw_response_hook=seen.hook
             )
             jobs = tuple([wire.job(job) async for job in pages])
-        return Jobs(now=seen.now(), jobs=jobs)
+            return Jobs(now=seen.now(), jobs=jobs)
 
     async def get_job(self, vault: VaultId, job_id: str) -> Job:
         """One job with its errors and their recommendations. Raises ArmError."""
@@ -161,11 +161,12 @@ class BackupClient:
                     cast(ProtectedItemResource, {"properties": properties}),
                     polling=False,
                     retry_total=0,
+                    middlewares=(sent_once,),
                     raw_response_hook=seen.hook,
                 )
+                return Accepted(operation_id=seen.operation_id(), at=seen.now())
         except (Refused, Throttled, Unavailable) as error:
             return error
-        return Accepted(operation_id=seen.operation_id(), at=seen.now())
 
     async def close(self) -> None:
         """Close the connections."""

@@ -193,7 +193,9 @@ class Ledger:
         for chunk in _chunks(leftover):
             await self._transact("items", [("delete", _keys(*_item_keys(record))) for record in chunk])
         for chunk in _chunks(records):
-            await self._transact("items", [("upsert", _entity(*_item_keys(record), record)) for record in chunk])
+            # Replace, not merge: a shorter row must not keep columns of the one it stands for.
+            replace = {"mode": UpdateMode.REPLACE}
+            await self._transact("items", [("upsert", _entity(*_item_keys(r), r), replace) for r in chunk])
 
     # --- claims
 

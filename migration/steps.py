@@ -29,6 +29,13 @@ class VaultOrder(Value, frozen=True):
     target_ensured: bool = False
 
 
+class Survey(Value, frozen=True):
+    """Answer of `survey_vault`: done, or to be asked again after so many seconds."""
+
+    done: bool
+    stay_away_seconds: int = 0
+
+
 class ItemOrder(Value, frozen=True):
     """Input of `preflight_item` and `change_policy`. `checked_at` is the preflight's time, by the service's clock."""
 

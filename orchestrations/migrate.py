@@ -10,7 +10,7 @@ import msgspec
 from azure.durable_functions import DurableOrchestrationContext, RetryOptions
 
 from migration.records import MigrationState
-from migration.steps import AdvanceOrder, MigrateOrder, Standing, VaultOrder
+from migration.steps import AdvanceOrder, MigrateOrder, Standing, Survey, VaultOrder
 from orchestrations.sleep import sleep_until_nudged
 
 OUTAGE = RetryOptions(first_retry_interval_in_milliseconds=15_000, max_number_of_attempts=5)
@@ -18,7 +18,8 @@ OUTAGE = RetryOptions(first_retry_interval_in_milliseconds=15_000, max_number_of
 
 def migrate(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[str, str]]:
     """
-    1. Survey every vault; each writes its part of the plan to the ledger.
+    1. Survey every vault; each writes its part of the plan to the ledger. Where the service asks to stay away, do so
+       and begin again: what is surveyed stays so.
     2. Ask the ledger where the migration stands: planned only, waiting for approval, approved, failed.
     3. While it waits for approval: sleep until somebody nudges or it is time to look, then ask again.
     4. Run one migrate_vault for each vault, side by side.
@@ -27,12 +28,11 @@ def migrate(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[st
     order = msgspec.convert(context.get_input(), MigrateOrder)
     try:
         if not order.surveyed:
-            yield context.task_all(
-                [
-                    context.call_activity_with_retry("survey_vault", OUTAGE, msgspec.to_builtins(vault))
-                    for vault in _vaults(order)
-                ]
-            )
+            stay_away = yield from _survey(context, order)
+            if stay_away:
+                yield from sleep_until_nudged(context, stay_away)
+                context.continue_as_new(msgspec.to_builtins(order))
+                return {"state": MigrationState.PLANNING}
         standing = yield from _advance(context, order)
         if standing.state is MigrationState.AWAITING_APPROVAL:
             yield from sleep_until_nudged(context, standing.wait_seconds)
@@ -55,6 +55,18 @@ def migrate(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[st
 
 def _vaults(order: MigrateOrder) -> list[VaultOrder]:
     return [VaultOrder(migration_id=order.migration_id, vault_key=key) for key in order.vault_keys]
+
+
+def _survey(context: DurableOrchestrationContext, order: MigrateOrder) -> Generator[Any, Any, int]:
+    """Survey every vault; answers the seconds to wait before asking again, 0 when all are done."""
+    answers = yield context.task_all(
+        [
+            context.call_activity_with_retry("survey_vault", OUTAGE, msgspec.to_builtins(vault))
+            for vault in _vaults(order)
+        ]
+    )
+    surveys = [msgspec.convert(answer, Survey) for answer in answers]
+    return max((survey.stay_away_seconds for survey in surveys if not survey.done), default=0)
 
 
 def _advance(

@@ -55,7 +55,7 @@ def test_the_functions_table_and_the_docstring_name_every_function() -> None:
     function_app.register(app, function_app.clients, function_app.settings)
     for function in app.get_functions():
         trigger: Any = function.get_trigger()
-        functions[function.get_function_name()] = trigger.type.removesuffix("Trigger")
+        functions[str(function.get_function_name())] = trigger.type.removesuffix("Trigger")
     readme = {name: row[1].lower() for row in rows("The functions") for name in re.findall(r"`(\w+)`", row[0])}
     docstring = {
         name: kind.lower()

@@ -24,7 +24,7 @@ from migration.request import MIGRATION_ID, MigrationRequest, Problem, problems_
 from migration.steps import NUDGE
 from settings import Settings
 from triggers.documents import ItemList, ProblemDocument, item_status, migration_status
-from triggers.starting import Taken, start
+from triggers.starting import NotStarted, Taken, start
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,10 @@ async def start_migration(
         record = await start(clients, settings, client, request)
     except Taken as taken:
         raise Declined(409, "This id is taken", detail=str(taken)) from taken
+    except NotStarted as half_way:
+        log.warning("migration %s was not started: %s", half_way, half_way.__cause__)
+        detail = f"Ask again with the id {half_way}; it will be started once."
+        raise Declined(503, "The migration is recorded but not started", detail=detail) from half_way
     return await _status(clients, req, record, status_code=202)
 
 

@@ -20,13 +20,17 @@ class Taken(Exception):
     """The id belongs to a migration that was asked for differently."""
 
 
+class NotStarted(Exception):
+    """The ledger has the migration, but Durable did not take its orchestration: ask again with the same id."""
+
+
 async def start(
     clients: Clients, settings: Settings, client: DurableOrchestrationClient, request: MigrationRequest
 ) -> MigrationRecord:
     """Write the migration and its vaults to the ledger and start `migrate`; answers the record.
 
     The same request under the same id finds the migration that is there, and starts it if an earlier call came to
-    nothing half-way. Raises Taken where the id stands for another request.
+    nothing half-way. Raises Taken where the id stands for another request, NotStarted where it is half-way now.
     """
     now = clients.clock()
     request = msgspec.structs.replace(request, id=request.id or _new_id(now))
@@ -43,7 +47,10 @@ async def start(
         vaults = _vaults(record, settings)
         await clients.ledger.insert_vaults(vaults)
         order = MigrateOrder(migration_id=record.migration_id, vault_keys=tuple(vault.vault_key for vault in vaults))
-        await client.start_new("migrate", record.migration_id, msgspec.to_builtins(order))
+        try:
+            await client.start_new("migrate", record.migration_id, msgspec.to_builtins(order))
+        except Exception as error:  # the SDK raises bare Exception for whatever its hub answers
+            raise NotStarted(record.migration_id) from error
     return record
 
 

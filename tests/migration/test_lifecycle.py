@@ -7,7 +7,7 @@ import pytest
 
 from migration.lifecycle import advance, fail
 from migration.plan import hash_plan
-from migration.records import MIGRATION_TRANSITIONS, Decision, MigrationRecord, MigrationState
+from migration.records import MIGRATION_TRANSITIONS, Decision, MigrationRecord, MigrationState, VaultRecord
 from tests.builders import NOW, VAULT_KEY, a_migration, a_request, a_vault
 
 SURVEYED = a_vault(surveyed=True, plan_hash="h", counts={"Planned": 3})
@@ -88,7 +88,7 @@ def test_only_a_yes_to_this_plan_in_time_starts_it(
         ([a_vault(finished=True), a_vault(finished=True, halted="5 failed")], MigrationState.HALTED),
     ],
 )
-def test_a_run_ends_with_its_last_vault(vaults: list[object], state: MigrationState) -> None:
+def test_a_run_ends_with_its_last_vault(vaults: list[VaultRecord], state: MigrationState) -> None:
     """Halted says that somewhere VMs were left alone because too many had failed."""
     assert advance(a_migration(state=MigrationState.RUNNING), vaults, NOW).state is state
 

@@ -27,11 +27,11 @@ class Steps:
     """The activities of one test: what each answers, and what each was asked.
 
     An activity answers with the next of its scripted answers, the last one for ever; a callable is asked, an
-    exception is raised.
+    exception is raised. A survey that no script speaks of is done.
     """
 
     def __init__(self) -> None:
-        self.script: dict[str, list[Any]] = defaultdict(list)
+        self.script: dict[str, list[Any]] = defaultdict(list, survey_vault=[{"done": True}])
         self.asked: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._given: Counter[str] = Counter()
 

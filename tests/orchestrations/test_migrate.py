@@ -11,6 +11,7 @@ from migration.records import MigrationState
 from tests.orchestrations.conftest import Steps
 
 ORDER = {"migrationId": "m1", "vaultKeys": ["v1", "v2"], "surveyed": False}
+SURVEYED = {"done": True}
 VAULT_DONE = {"start": [], "waitSeconds": 300, "finished": True}
 
 
@@ -81,9 +82,22 @@ async def test_a_nudge_makes_it_look_at_once(engine: LocalHost, steps: Steps, cl
     assert status.output == {"state": "Completed"}
 
 
+async def test_a_throttled_survey_waits_as_long_as_the_service_asks(
+    engine: LocalHost, steps: Steps, clock: SkippingClock
+) -> None:
+    """Planning is not lost to a throttle, however long."""
+    steps.script["survey_vault"] = [SURVEYED, {"done": False, "stayAwaySeconds": 3000}, SURVEYED]
+    steps.script["advance_migration"] = [PLANNED]
+    began = clock.now()
+
+    assert await run(engine) == ("Completed", {"state": "Completed"})
+
+    assert clock.now() - began == timedelta(seconds=3000)
+
+
 async def test_a_survey_is_tried_again_before_the_migration_fails(engine: LocalHost, steps: Steps) -> None:
-    """An outage of the service during planning is waited out."""
-    steps.script["survey_vault"] = [RuntimeError("throttled"), None]
+    """An outage of the ledger during planning is waited out."""
+    steps.script["survey_vault"] = [RuntimeError("no answer"), SURVEYED]
     steps.script["advance_migration"] = [PLANNED]
 
     assert await run(engine) == ("Completed", {"state": "Completed"})
@@ -91,7 +105,9 @@ async def test_a_survey_is_tried_again_before_the_migration_fails(engine: LocalH
     assert len(steps.asked["survey_vault"]) == 3
 
 
-@pytest.mark.parametrize("survey", [[RuntimeError("no access")], [RuntimeError("no access"), None, RuntimeError("x")]])
+@pytest.mark.parametrize(
+    "survey", [[RuntimeError("no access")], [RuntimeError("no access"), SURVEYED, RuntimeError("x")]]
+)
 async def test_what_nobody_could_deal_with_fails_the_migration_in_the_ledger(
     engine: LocalHost, steps: Steps, survey: list[Any]
 ) -> None:
