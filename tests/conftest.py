@@ -52,9 +52,11 @@ async def azurite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str
 async def ledger(azurite: str) -> AsyncIterator[Ledger]:
     """An empty ledger with tables of its own."""
     ledger = Ledger.connected(azurite, f"t{uuid.uuid4().hex}")
-    await ledger.prepare()
-    yield ledger
-    await ledger.close()
+    try:
+        await ledger.prepare()
+        yield ledger
+    finally:
+        await ledger.close()
 
 
 Simulate = Callable[[str | Scenario], Awaitable[Simulator]]

@@ -1,11 +1,13 @@
 """An Azure Resource Manager that gives prepared answers: recorded ones, and those the simulator is too polite for."""
 
+import json
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp.connector
 import msgspec
@@ -18,15 +20,27 @@ from tests.conftest import SCOPE, AnyToken
 
 SERVICE_TIME = {"Date": "Mon, 02 Nov 2026 08:00:00 GMT"}  # START of the other tests
 
+RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
+
+
+def recorded(prefix: str = "") -> dict[str, dict[str, Any]]:
+    """The recorded exchanges by file name, as far as they lie beside the project; none elsewhere."""
+    files = sorted(RECORDINGS.glob(f"{prefix}*.json"))
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Canned:
-    """An answer; a body that is no text is sent as JSON. `hang_up` closes the connection instead of answering."""
+    """An answer; a body that is no text is sent as JSON.
+
+    `hang_up` closes the connection instead of answering; `first` is awaited when the request has arrived.
+    """
 
     status: int = 200
     body: object = field(default_factory=dict[str, object])
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     hang_up: bool = False
+    first: Callable[[], Awaitable[None]] | None = None
 
     def response(self) -> web.Response:
         """The answer as the web server sends it."""
@@ -67,6 +81,8 @@ class CannedAzure:
         answer = self._answers[min(len(self.requests), len(self._answers) - 1)]
         self.requests.append((request.method, request.path))
         await request.read()
+        if answer.first:
+            await answer.first()
         if answer.hang_up:
             assert request.transport
             request.transport.close()

@@ -25,7 +25,8 @@ VM_READ = "Microsoft.Compute/virtualMachines/read"
 
 def a_vm_group(name: str = "web-01", **changes: Any) -> VmGroup:
     """A VM whose backup can move: managed disks, protected by DefaultPolicy."""
-    return VmGroup(**{"name": name, "resource_group": "rg-web", **changes})
+    plain = VmGroup(name=name, resource_group="rg-web")
+    return msgspec.structs.replace(plain, **changes)
 
 
 def a_policy_table(name: str, **keys: Any) -> PolicyTable:

@@ -1,16 +1,13 @@
 """Every error shape that Azure was recorded to answer with becomes the right error, with its code and its message."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clients.arm import ArmError, Refused, Throttled, Unavailable
 from tests.builders import ENHANCED, item_id, vm_id
-from tests.clients.canned import Canned, CannedAzure
+from tests.clients.canned import Canned, CannedAzure, recorded
 
-RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
 DAY_SECONDS = 24 * 3600
 
 
@@ -119,28 +116,27 @@ SHAPES: dict[str, tuple[Canned, tuple[object, ...]]] = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_every_shape_of_error_is_read(shape: str) -> None:
-    """4xx refuse, 429 and CloudDos throttle, 5xx and 408 leave the outcome open; code and message come from any shape."""
+    """4xx refuse, 429 and CloudDos throttle, 5xx and 408 leave the outcome open, in whatever shape."""
     answer, expected = SHAPES[shape]
     assert shown(await meet(answer)) == expected
 
 
 async def test_an_error_without_a_message_still_says_something() -> None:
     """CloudStorageUnexpectedError comes with an empty message: the text shows status and code."""
-    error = await meet(
-        Canned(status=500, body={"error": {"code": "CloudStorageUnexpectedError", "message": ""}})
-    )
+    error = await meet(Canned(status=500, body={"error": {"code": "CloudStorageUnexpectedError", "message": ""}}))
     assert isinstance(error, Unavailable)
     assert str(error).startswith("500 CloudStorageUnexpectedError: ")
 
 
-RECORDED = {path.stem: json.loads(path.read_text()) for path in sorted(RECORDINGS.glob("error_*.json"))}
-INLINE = {
+INLINE: dict[str, dict[str, Any]] = {
     "ARM's 404": {"status": 404, "response_body": {"error": {"code": "ResourceNotFound", "message": "No vault."}}},
     "the provider's 504": {"status": 504, "response_body": {"error": {"code": "GatewayTimeout", "message": "Late."}}},
 }
 
 
-@pytest.mark.parametrize("exchange", [pytest.param(body, id=name) for name, body in {**INLINE, **RECORDED}.items()])
+@pytest.mark.parametrize(
+    "exchange", [pytest.param(body, id=name) for name, body in {**INLINE, **recorded("error_")}.items()]
+)
 async def test_recorded_errors_keep_their_code_and_message(exchange: dict[str, Any]) -> None:
     """Each recorded error, sent again as it was, keeps its status, code and message, in the class its status means."""
     status, body = exchange["status"], exchange["response_body"]

@@ -166,7 +166,7 @@ async def test_a_connection_that_breaks_after_the_write_does_not_repeat_it() -> 
 
 @pytest.mark.parametrize("header", ["Mon, 02 Nov 2026 08:01:00 GMT", "", "soon", "60.5"])
 async def test_an_unusual_retry_after_on_the_answer_is_no_crash(header: str) -> None:
-    """The SDK wants whole seconds on the 202; whatever else it says, the write is accepted or unknown, and left alone."""
+    """The SDK wants whole seconds on the 202; whatever it says, the write is accepted or unknown, and left alone."""
     async with CannedAzure(Canned(status=202, body=None, headers={**POLLS, "Retry-After": header})) as azure:
         answer = await change(azure.backup)
         assert isinstance(answer, Accepted | Unavailable)

@@ -3,35 +3,23 @@
 The recordings lie beside the project and need not be there; a few answers written down here always are.
 """
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from migration.model import ItemId, PolicyType, Retention
 from tests.builders import VAULT, item_id, vm_id
-from tests.clients.canned import Canned, CannedAzure
+from tests.clients.canned import Canned, CannedAzure, recorded
 from tests.clients.simulated import VAULT_1
 from tests.conftest import START
 
-RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
 STANDARD, ENHANCED = PolicyType.STANDARD, PolicyType.ENHANCED
 
 
-def there(recorded: dict[str, Any]) -> dict[str, Any]:
-    """Of these expectations by file name, those whose recording is there, with its body."""
-    files = {name: RECORDINGS / f"{name}.json" for name in recorded}
-    return {
-        name: (json.loads(file.read_text())["response_body"], recorded[name])
-        for name, file in files.items()
-        if file.exists()
-    }
-
-
-def cases(inline: dict[str, Any], recorded: dict[str, Any]) -> Any:
-    """Parametrize a test with bodies and what is expected of them."""
-    found = {**inline, **there(recorded)}
+def cases(inline: dict[str, Any], expected: dict[str, Any]) -> Any:
+    """Parametrize a test with bodies and what they must read as: the inline ones, and recordings by file name."""
+    bodies = {name: exchange["response_body"] for name, exchange in recorded().items()}
+    found = inline | {name: (bodies[name], value) for name, value in expected.items() if name in bodies}
     return pytest.mark.parametrize(("body", "expected"), list(found.values()), ids=list(found))
 
 

@@ -1,7 +1,6 @@
 """Records as columns and back, without a table: nothing is lost, whatever the text."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -10,60 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.rows import COLUMN_CHARACTERS, from_row, to_row
-from migration.model import Finding, Severity, Value
-from migration.records import Decision, ItemRecord, ItemState, MigrationRecord, MigrationState, VaultRecord
-from migration.request import Limits
-from tests.builders import NOW, VAULT, a_migration, a_record, a_request, a_vault
-
-FINDING = Finding(code="BackupJobRunning", severity=Severity.WAITS, message="It's \"busy\"", remedy="Wait.\nOr not.")
-RECORDS: dict[str, Value] = {
-    "an item at its defaults": a_record(),
-    "an item with every field set": a_record(
-        state=ItemState.MIGRATED,
-        findings=(FINDING, FINDING),
-        reason="NotVerified",
-        message="line one\r\nline two",
-        warnings=("one", "two, 'quoted'"),
-        unanswered=2,
-        operation_id="operation-1",
-        job_id="job-1",
-        claimed_at=NOW,
-        written_at=datetime(2026, 11, 2, 8, 0, 0, 123456, tzinfo=UTC),
-        settled_at=datetime.max.replace(tzinfo=UTC),
-        etag="W/\"datetime'2026'\"",
-    ),
-    "a vault at its defaults": a_vault(),
-    "a vault with every field set": a_vault(
-        surveyed=True,
-        finished=True,
-        problem="403 AuthorizationFailed",
-        halted="5 VMs of this vault failed",
-        target_fingerprint="f" * 64,
-        plan_hash="p" * 64,
-        counts={"Planned": 7, "Blocked": 1},
-        reasons={"RetentionShrinks": 1},
-        checked_at=NOW,
-        etag="e",
-    ),
-    "a migration at its defaults": a_migration(),
-    "a migration with every field set": a_migration(
-        state=MigrationState.HALTED,
-        request=a_request(id="m1", approval="none", limits=Limits(poll_seconds=60, max_concurrent_per_vault=3)),
-        plan_hash="p" * 64,
-        approval_deadline=NOW,
-        decision=Decision(approved=True, plan_hash="p" * 64, approver="Zoë", comment="Go 🚀", decided_at=NOW),
-        problem="5 VMs of this vault failed",
-        ended_at=NOW,
-        etag="e",
-    ),
-}
+from migration.records import ItemRecord, MigrationRecord, VaultRecord
+from tests.builders import NOW, VAULT, a_migration, a_record, a_request
+from tests.clients.every_field import RECORDS, Record
 
 
-def there_and_back(record: Value) -> Value:
+def there_and_back(record: Record) -> Record:
     """The record as its columns, through JSON as the table's wire does it, and read again."""
     row: dict[str, Any] = json.loads(json.dumps(to_row(record)))
-    etag: str = record.etag  # pyright: ignore[reportAttributeAccessIssue] - every record of the ledger has one
-    return from_row({"PartitionKey": "p", "RowKey": "r", **row}, etag, type(record))
+    return from_row({"PartitionKey": "p", "RowKey": "r", **row}, record.etag, type(record))
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -73,7 +27,7 @@ def test_a_record_survives_its_row(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [ItemRecord, VaultRecord, MigrationRecord])
-def test_the_full_records_leave_no_field_at_its_default(kind: type[Value]) -> None:
+def test_the_full_records_leave_no_field_at_its_default(kind: type[Record]) -> None:
     """A field added to a record must be set in the list above, or nothing shows that it survives."""
     full = next(record for name, record in RECORDS.items() if "every field" in name and type(record) is kind)
     plain = next(record for name, record in RECORDS.items() if "defaults" in name and type(record) is kind)
@@ -81,7 +35,9 @@ def test_the_full_records_leave_no_field_at_its_default(kind: type[Value]) -> No
     assert {name for name in optional if getattr(full, name) == getattr(plain, name)} == set()
 
 
-texts = st.text(max_size=60) | st.sampled_from(["'", "''", '"', "\\", "\r\n", "\x00", "🦄" * 9, "ß\u2028", "[1]", "{}", "3"])
+texts = st.text(max_size=60) | st.sampled_from(
+    ["'", "''", '"', "\\", "\r\n", "\x00", "🦄" * 9, "ß\u2028", "[1]", "{}", "3"]
+)
 
 
 @given(reason=texts, message=texts, vm_name=texts, warnings=st.lists(texts, max_size=3).map(tuple))
@@ -95,7 +51,7 @@ def test_any_text_survives_its_row(reason: str, message: str, vm_name: str, warn
 @pytest.mark.parametrize("length", [COLUMN_CHARACTERS, COLUMN_CHARACTERS + 1, 12 * COLUMN_CHARACTERS])
 @pytest.mark.parametrize("character", ["x", "🦄"])
 def test_a_long_text_is_continued_in_further_columns(character: str, length: int) -> None:
-    """No column is longer than Table Storage takes, 64 KiB of UTF-16; the columns join in the order of their numbers."""
+    """No column is longer than Table Storage takes, 64 KiB of UTF-16; they join in the order of their numbers."""
     message = "".join(f"{character}{n}" for n in range(length))[:length]
     row = to_row(a_record(message=message))
     columns = [name for name in row if name.startswith("message")]

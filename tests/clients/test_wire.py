@@ -191,7 +191,7 @@ def test_the_errors_of_a_job_are_named_by_their_title(details: Any, errors: tupl
     ],
 )
 def test_an_operation_says_nothing_before_it_has_ended(body: dict[str, Any], outcome: OperationOutcome) -> None:
-    """InProgress is neither success nor failure; everything but Succeeded is a failure, with the error if there is one."""
+    """InProgress is neither success nor failure; everything but Succeeded is a failure, with its error if any."""
     assert wire.operation(body) == outcome
 
 

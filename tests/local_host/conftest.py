@@ -16,29 +16,29 @@ from local_host.clock import SkippingClock
 from local_host.host import LocalHost
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clock() -> SkippingClock:
     return SkippingClock()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def scenarios() -> Scenarios:
     return Scenarios()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def host(scenarios: Scenarios, clock: SkippingClock) -> AsyncIterator[LocalHost]:
     async with LocalHost(scenarios.app(), clock=clock) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def client(host: LocalHost) -> df.DurableOrchestrationClient:
     """The SDK's own client, talking to the shared host."""
     return df.DurableOrchestrationClient(host.client_binding)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def http(host: LocalHost) -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP session whose URLs start at the shared host."""
     async with aiohttp.ClientSession(host.url) as session:

@@ -16,10 +16,12 @@ from local_host.settings import AppNotLoaded, HostSettings, load_app
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """An empty app folder; what importing from it changes is undone."""
-    path = list(sys.path)
+    path, imported = list(sys.path), sys.modules.pop("function_app", None)
     yield tmp_path
     sys.path[:] = path
     sys.modules.pop("function_app", None)
+    if imported:  # by another test: the app itself
+        sys.modules["function_app"] = imported
 
 
 def test_reads_an_app_folder(folder: Path):

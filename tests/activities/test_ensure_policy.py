@@ -1,0 +1,99 @@
+"""The target policy must still be the one that was planned with, or nothing of the vault moves."""
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+from activities.ensure_policy import ensure_policy
+from activities.survey_vault import survey_vault
+from clients import Clients
+from clients.arm import Throttled
+from migration.records import ItemState
+from simulator import Simulator
+from simulator.troubles import Trouble, TroubleKind
+from tests.activities.ledgers import ORDER, given, verdicts
+from tests.builders import ENHANCED, VAULT_KEY
+from tests.clients.simulated import POLICY_READ, a_scenario, a_vm_group
+
+ESTATE = a_scenario(a_vm_group("web-{n:02}", count=2), a_vm_group("stopped", protection="ProtectionStopped"))
+PLANNED = {
+    "stopped": (ItemState.BLOCKED, "ProtectionStopped"),
+    "web-01": (ItemState.PLANNED, ""),
+    "web-02": (ItemState.PLANNED, ""),
+}
+DRIFTED = {
+    "stopped": (ItemState.BLOCKED, "ProtectionStopped"),
+    "web-01": (ItemState.DRIFTED, "TargetChanged"),
+    "web-02": (ItemState.DRIFTED, "TargetChanged"),
+}
+
+
+@pytest.fixture
+async def surveyed(clients: Clients) -> Clients:
+    """The clients, with the vault's plan in the ledger."""
+    await given(clients.ledger)
+    await survey_vault(clients, ORDER)
+    return clients
+
+
+async def ask(simulator: Simulator, method: str, body: object = None) -> Any:
+    """What the policy's owner does in the portal."""
+    async with (
+        aiohttp.ClientSession(simulator.url, headers={"Authorization": "Bearer owner"}) as session,
+        session.request(method, ENHANCED, params={"api-version": "2025-02-01"}, json=body) as answer,
+    ):
+        assert answer.status == 200
+        return await answer.json() if answer.content_length else None
+
+
+@pytest.mark.parametrize("scenario", [ESTATE])
+async def test_an_unchanged_target_lets_the_vms_go(simulator: Simulator, surveyed: Clients) -> None:
+    """One read, and nothing is written."""
+    vault, asked = await surveyed.ledger.read_vault("m1", VAULT_KEY), len(simulator.log.requests)
+    await ensure_policy(surveyed, ORDER)
+    assert await verdicts(surveyed.ledger) == PLANNED
+    assert await surveyed.ledger.read_vault("m1", VAULT_KEY) == vault
+    assert [request.action for request in simulator.log.since(asked)] == [POLICY_READ]
+
+
+@pytest.mark.parametrize("scenario", [ESTATE])
+async def test_an_item_more_on_the_target_is_no_change(simulator: Simulator, surveyed: Clients) -> None:
+    """The policy's count of items grows while VMs move to it; that is not an edit."""
+    policy = await ask(simulator, "GET")
+    await ask(simulator, "PUT", policy)
+    await ensure_policy(surveyed, ORDER)
+    assert await verdicts(surveyed.ledger) == PLANNED
+
+
+@pytest.mark.parametrize("scenario", [ESTATE])
+async def test_an_edited_target_stops_the_vault(simulator: Simulator, surveyed: Clients) -> None:
+    """Whatever waited becomes Drifted, with the reason; what was blocked stays so."""
+    policy = await ask(simulator, "GET")
+    policy["properties"]["retentionPolicy"]["dailySchedule"]["retentionDuration"]["count"] = 7
+    await ask(simulator, "PUT", policy)
+
+    await ensure_policy(surveyed, ORDER)
+
+    assert await verdicts(surveyed.ledger) == DRIFTED
+    vault = await surveyed.ledger.read_vault("m1", VAULT_KEY)
+    assert vault.problem == "EnhancedPolicy was changed since the plan was made"
+
+
+@pytest.mark.parametrize("scenario", [ESTATE])
+async def test_a_deleted_target_stops_the_vault(simulator: Simulator, surveyed: Clients) -> None:
+    """No VM is sent to a policy that is gone; a second delivery finds nothing left to do."""
+    await ask(simulator, "DELETE")
+    await ensure_policy(surveyed, ORDER)
+    await ensure_policy(surveyed, ORDER)
+    assert await verdicts(surveyed.ledger) == DRIFTED
+    assert (await surveyed.ledger.read_vault("m1", VAULT_KEY)).problem.endswith("was deleted since the plan was made")
+
+
+async def test_a_target_that_can_not_be_read_is_asked_for_again(simulator: Simulator, surveyed: Clients) -> None:
+    """A throttle is raised for another try, and shown on the vault; no VM drifts because of it."""
+    simulator.troubles.add(Trouble(kind=TroubleKind.TOO_MANY_REQUESTS, action=POLICY_READ))
+    with pytest.raises(Throttled):
+        await ensure_policy(surveyed, ORDER)
+    assert "throttled for 60 s" in (await surveyed.ledger.read_vault("m1", VAULT_KEY)).problem
+    assert await verdicts(surveyed.ledger) == {"web-01": (ItemState.PLANNED, "")}

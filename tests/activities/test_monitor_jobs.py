@@ -1,0 +1,427 @@
+"""One look at a vault: what it costs, what it settles, what it starts, and what if Azure does not show itself."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from activities.change_policy import change_policy
+from activities.monitor_jobs import monitor_jobs
+from clients import Clients
+from migration.cycle import STARTS_PER_CYCLE
+from migration.records import ItemState, MigrationState
+from migration.request import Limits
+from migration.steps import CycleOrder
+from simulator import Simulator
+from simulator.events import BackupStarted, JobErrorTable, Migration, PolicyChangedElsewhere
+from simulator.troubles import Trouble, TroubleKind
+from tests.activities.ledgers import ORDER, control, found, given, item_order, verdicts
+from tests.builders import VAULT, VAULT_KEY, a_migration, a_record, container
+from tests.clients.canned import Canned, CannedAzure
+from tests.clients.simulated import ITEM_LIST, ITEM_WRITE, JOB_READ, VAULT_1, a_scenario, a_vm_group, meanwhile
+from tests.conftest import START
+
+PLANNED, STARTING, MIGRATING, MIGRATED = (
+    ItemState.PLANNED,
+    ItemState.STARTING,
+    ItemState.MIGRATING,
+    ItemState.MIGRATED,
+)
+HOURS = timedelta(hours=1)
+
+TWO = a_scenario(a_vm_group("web-01"), a_vm_group("web-02"))
+
+
+def names(*vms: str) -> tuple[str, ...]:
+    """Their items' names."""
+    return tuple(a_record(vm).item_name for vm in vms)
+
+
+async def migrating(clients: Clients, *vms: str, **limits: Any) -> None:
+    """A migration that has just written these VMs."""
+    await given(clients.ledger, *(a_record(vm) for vm in vms), limits=Limits(**limits))
+    for vm in vms:
+        assert (await change_policy(clients, item_order(vm))).verdict == "written"
+
+
+async def job_of(clients: Clients, vm: str = "web-01") -> str:
+    """The id of a VM's only job."""
+    jobs = (await clients.backup.jobs_since(VAULT_1, START)).jobs
+    [job_id] = [job.id for job in jobs if job.container == container(vm)]
+    return job_id
+
+
+# --- what starts
+
+
+@pytest.mark.parametrize("scenario", [TWO])
+async def test_waiting_vms_are_started_within_the_limit(simulator: Simulator, clients: Clients) -> None:
+    """The cycle names as many as may be in flight; it costs one job-list read and writes nothing to Azure."""
+    await given(clients.ledger, a_record("web-01"), a_record("web-02"), limits=Limits(max_concurrent_per_vault=1))
+
+    cycle = await monitor_jobs(clients, ORDER)
+
+    assert cycle == CycleOrder(start=names("web-01"), wait_seconds=60, finished=False, in_flight=0, waiting=2)
+    assert simulator.log.counts() == {JOB_READ: 1}
+
+
+@pytest.mark.parametrize("scenario", [TWO])
+async def test_a_vm_with_a_running_backup_waits(simulator: Simulator, clients: Clients) -> None:
+    """The other one starts; the busy one's turn comes when its job is over."""
+    await given(clients.ledger, a_record("web-01"), a_record("web-02"))
+    meanwhile(simulator, BackupStarted(vm="web-01", minutes=30))
+    assert (await monitor_jobs(clients, ORDER)).start == names("web-02")
+
+    simulator.clock.advance(timedelta(minutes=31))
+    assert (await monitor_jobs(clients, ORDER)).start == names("web-01", "web-02")
+
+
+async def test_a_backup_that_never_ends_blocks_its_vm(simulator: Simulator, clients: Clients) -> None:
+    """After the hours that the request allows the VM is given up, with the job named."""
+    await given(clients.ledger, a_record(), limits=Limits(backup_job_wait_hours=2))
+    meanwhile(simulator, BackupStarted(vm="web-01", minutes=600))
+    simulator.clock.advance(3 * HOURS)
+
+    cycle = await monitor_jobs(clients, ORDER)
+
+    record = await found(clients.ledger)
+    assert (record.state, record.reason) == (ItemState.BLOCKED, "BackupJobRunning")
+    assert record.job_id == await job_of(clients)
+    assert cycle.finished
+
+
+async def test_blocking_a_vm_leaves_the_claim_of_another_migration(simulator: Simulator, clients: Clients) -> None:
+    """The long-running job may be another migration's: its claim protects the VM from a third one."""
+    await given(clients.ledger, a_record(), a_record("web-02"), limits=Limits(backup_job_wait_hours=2))
+    await clients.ledger.claim(VAULT_KEY, a_record().item_name, "m2")
+    meanwhile(simulator, BackupStarted(vm="web-01", minutes=600))
+    simulator.clock.advance(3 * HOURS)
+    await monitor_jobs(clients, ORDER)
+    assert (await found(clients.ledger)).state is ItemState.BLOCKED
+    assert await clients.ledger.claims(VAULT_KEY, "m2") == [a_record().item_name]
+
+
+async def test_more_than_a_cycle_may_start_go_on_at_once(clients: Clients) -> None:
+    """A cycle starts a bounded number; the next one follows within a second."""
+    waiting = [a_record(f"vm-{n:03}") for n in range(STARTS_PER_CYCLE + 10)]
+    await given(clients.ledger, *waiting, limits=Limits(max_concurrent_per_vault=100))
+    cycle = await monitor_jobs(clients, ORDER)
+    assert (len(cycle.start), cycle.wait_seconds, cycle.waiting) == (STARTS_PER_CYCLE, 1, len(waiting))
+
+
+@pytest.mark.parametrize(
+    ("state", "finished"),
+    [(MigrationState.PAUSED, False), (MigrationState.CANCELLED, True), (MigrationState.FAILED, True)],
+)
+async def test_nothing_starts_unless_the_migration_runs(
+    state: MigrationState, finished: bool, clients: Clients
+) -> None:
+    """A paused migration waits for its resumption; one that was ended has nothing more to do in a vault at rest."""
+    await given(clients.ledger, a_record(), state=state)
+    cycle = await monitor_jobs(clients, ORDER)
+    assert (cycle.start, cycle.finished) == ((), finished)
+
+
+# --- what is in flight
+
+
+@pytest.mark.parametrize("scenario", [TWO])
+async def test_while_jobs_run_a_look_costs_one_list(simulator: Simulator, clients: Clients) -> None:
+    """However many VMs are in flight: one job-list read, no item, no operation, no job by itself."""
+    await migrating(clients, "web-01", "web-02")
+    asked = len(simulator.log.requests)
+    simulator.clock.advance(timedelta(minutes=20))
+
+    cycle = await monitor_jobs(clients, ORDER)
+
+    assert [request.action for request in simulator.log.since(asked)] == [JOB_READ]
+    assert cycle == CycleOrder(start=(), wait_seconds=60, finished=False, in_flight=2, waiting=0)
+    vault = await clients.ledger.read_vault("m1", VAULT_KEY)
+    assert (vault.counts, vault.checked_at) == ({"Migrating": 2}, START + timedelta(minutes=20))
+
+
+@pytest.mark.parametrize("scenario", [TWO])
+async def test_vms_whose_jobs_ended_well_are_migrated(simulator: Simulator, clients: Clients) -> None:
+    """Job and item agree: settled with the job's id, the claims given up, the vault finished; three lists in all."""
+    await migrating(clients, "web-01", "web-02")
+    asked = len(simulator.log.requests)
+    simulator.clock.advance(2 * HOURS)
+
+    cycle = await monitor_jobs(clients, ORDER)
+
+    assert [request.action for request in simulator.log.since(asked)] == [JOB_READ, JOB_READ, ITEM_LIST]
+    assert await verdicts(clients.ledger) == {"web-01": (MIGRATED, ""), "web-02": (MIGRATED, "")}
+    record = await found(clients.ledger)
+    assert (record.job_id, record.settled_at) == (await job_of(clients), START + 2 * HOURS)
+    assert await clients.ledger.claims(VAULT_KEY, "m1") == []
+    assert cycle == CycleOrder(start=(), wait_seconds=60, finished=True, in_flight=0, waiting=0)
+    assert (await clients.ledger.read_vault("m1", VAULT_KEY)).finished
+
+
+async def test_a_job_that_ended_well_is_not_believed_alone(simulator: Simulator, clients: Clients) -> None:
+    """An item that shows another policy is given some time to follow, and then counts as failed."""
+    await migrating(clients, "web-01")
+    simulator.clock.advance(2 * HOURS)
+    [job] = (await clients.backup.jobs_since(VAULT_1, START)).jobs
+    assert job.ended_at
+    meanwhile(simulator, PolicyChangedElsewhere(vm="web-01", policy="DefaultPolicy"))
+
+    simulator.clock.advance(job.ended_at + timedelta(minutes=29) - simulator.clock.now())
+    await monitor_jobs(clients, ORDER)
+    assert await verdicts(clients.ledger) == {"web-01": (MIGRATING, "")}
+
+    simulator.clock.advance(timedelta(minutes=2))
+    await monitor_jobs(clients, ORDER)
+    assert await verdicts(clients.ledger) == {"web-01": (ItemState.FAILED, "NotVerified")}
+    assert "the item shows DefaultPolicy" in (await found(clients.ledger)).message
+
+
+ERROR = JobErrorTable(code=400227, title="UserErrorX", text="The VM said no.", recommendations=("Ask it again.",))
+
+
+@pytest.mark.parametrize(
+    "scenario", [a_scenario(a_vm_group("web-01", migration=Migration(ends="Failed", error=ERROR, minutes=10)))]
+)
+async def test_a_failed_job_tells_why(simulator: Simulator, clients: Clients) -> None:
+    """Name, text and advice of the job's error are in the row, and the VM is free again."""
+    await migrating(clients, "web-01")
+    simulator.clock.advance(HOURS)
+    cycle = await monitor_jobs(clients, ORDER)
+    record = await found(clients.ledger)
+    assert (record.state, record.reason) == (ItemState.FAILED, "UserErrorX")
+    assert record.message == "The VM said no. Ask it again."
+    assert record.job_id
+    assert await clients.ledger.claims(VAULT_KEY, "m1") == []
+    assert cycle.finished
+
+
+async def test_a_failed_job_that_the_list_does_not_explain_is_asked_by_itself(clients: Clients) -> None:
+    """A list may leave the errors out; the job by itself has them."""
+    listed = {
+        "containerName": container(),
+        "operation": "ConfigureBackup",
+        "status": "Failed",
+        "startTime": "2026-11-02T08:00:00Z",
+        "endTime": "2026-11-02T08:10:00Z",
+    }
+    details = [{"errorTitle": "UserErrorX", "errorString": "The VM said no.", "recommendations": []}]
+    job = {"name": "job-1", "properties": {**listed, "errorDetails": details}}
+    jobs = {"value": [{"name": "job-1", "properties": listed}]}
+    await given(clients.ledger, a_record(state=MIGRATING, claimed_at=START))
+    answers = [Canned(body={"value": []}), Canned(body=jobs), Canned(body=job), Canned(body={"value": []})]
+
+    async with CannedAzure(*answers) as azure:
+        await monitor_jobs(replace(clients, backup=azure.backup), ORDER)
+
+    record = await found(clients.ledger)
+    assert (record.state, record.reason, record.job_id) == (ItemState.FAILED, "UserErrorX", "job-1")
+
+
+@pytest.mark.parametrize(
+    "scenario", [a_scenario(a_vm_group("web-01", migration=Migration(ends="CompletedWithWarnings", error=ERROR)))]
+)
+async def test_a_job_with_warnings_migrates_its_vm(simulator: Simulator, clients: Clients) -> None:
+    """Migrated, with the warning for whoever operates the VM."""
+    await migrating(clients, "web-01")
+    simulator.clock.advance(2 * HOURS)
+    await monitor_jobs(clients, ORDER)
+    record = await found(clients.ledger)
+    assert (record.state, record.warnings) == (MIGRATED, ("UserErrorX: The VM said no.",))
+
+
+@pytest.mark.parametrize(
+    "scenario", [a_scenario(a_vm_group("web-01", migration=Migration(ends="OperationFailed", error=ERROR)))]
+)
+async def test_an_operation_that_failed_without_a_job_tells_why(simulator: Simulator, clients: Clients) -> None:
+    """Where no job ever appears, the operation is asked after a while."""
+    await migrating(clients, "web-01")
+    simulator.clock.advance(timedelta(minutes=2))
+    await monitor_jobs(clients, ORDER)
+    assert await verdicts(clients.ledger) == {"web-01": (MIGRATING, "")}
+
+    simulator.clock.advance(timedelta(minutes=4))
+    await monitor_jobs(clients, ORDER)
+    assert await verdicts(clients.ledger) == {"web-01": (ItemState.FAILED, "UserErrorX")}
+
+
+@pytest.mark.parametrize("scenario", [TWO])
+async def test_a_forgotten_operation_does_not_blind_the_vault(simulator: Simulator, clients: Clients) -> None:
+    """One VM's operation that the service no longer knows keeps no other VM from being settled."""
+    lost = a_record("web-02", state=MIGRATING, claimed_at=START, operation_id="00000000-0000-4000-8000-000000000000")
+    await given(clients.ledger, a_record("web-01"), lost)
+    await change_policy(clients, item_order("web-01"))
+    simulator.clock.advance(2 * HOURS)
+    cycle = await monitor_jobs(clients, ORDER)
+    assert await verdicts(clients.ledger) == {"web-01": (MIGRATED, ""), "web-02": (MIGRATING, "")}
+    assert (cycle.in_flight, cycle.note) == (1, "")
+
+
+@pytest.mark.parametrize("scenario", [a_scenario(a_vm_group("web-01", migration=Migration(ends="Never")))])
+async def test_a_job_that_does_not_end_times_out(simulator: Simulator, clients: Clients) -> None:
+    """After the hours that the request allows the VM is TimedOut with its job, which Azure goes on with."""
+    await migrating(clients, "web-01", job_timeout_hours=4)
+    simulator.clock.advance(5 * HOURS)
+    cycle = await monitor_jobs(clients, ORDER)
+    assert await verdicts(clients.ledger) == {"web-01": (ItemState.TIMED_OUT, "JobTimeout")}
+    assert (await found(clients.ledger)).job_id
+    assert cycle.finished
+
+
+@pytest.mark.parametrize("state", [MigrationState.PAUSED, MigrationState.CANCELLED])
+async def test_what_is_in_flight_is_followed_whatever_happens(
+    state: MigrationState, simulator: Simulator, clients: Clients
+) -> None:
+    """A pause or a cancellation stops no job: the VM is watched to its end."""
+    await migrating(clients, "web-01")
+    await control(clients.ledger, state)
+    assert not (await monitor_jobs(clients, ORDER)).finished
+    simulator.clock.advance(2 * HOURS)
+    assert (await monitor_jobs(clients, ORDER)).finished
+    assert await verdicts(clients.ledger) == {"web-01": (MIGRATED, "")}
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        a_scenario(
+            a_vm_group("bad-{n}", count=2, migration=Migration(ends="Failed", error=ERROR, minutes=5)),
+            a_vm_group("good-1"),
+        )
+    ],
+)
+async def test_too_many_failures_halt_the_vault(simulator: Simulator, clients: Clients) -> None:
+    """Nothing more starts, the note says why, and the vault is finished as soon as nothing is in flight."""
+    await given(
+        clients.ledger,
+        *(a_record(vm) for vm in ("bad-1", "bad-2", "good-1")),
+        limits=Limits(stop_after_failures=2),
+    )
+    for vm in ("bad-1", "bad-2"):
+        await change_policy(clients, item_order(vm))
+    simulator.clock.advance(HOURS)
+
+    cycle = await monitor_jobs(clients, ORDER)
+
+    assert (cycle.start, cycle.finished, cycle.waiting) == ((), True, 1)
+    assert cycle.note == "2 VMs of this vault failed; the limit is 2"
+    vault = await clients.ledger.read_vault("m1", VAULT_KEY)
+    assert (vault.halted, vault.reasons) == (cycle.note, {"UserErrorX": 2})
+
+
+# --- writes without an answer
+
+
+async def test_a_write_whose_answer_was_lost_is_adopted(simulator: Simulator, clients: Clients) -> None:
+    """The job shows that the write was taken: followed like any other, and never written again."""
+    simulator.troubles.add(Trouble(kind=TroubleKind.GATEWAY_TIMEOUT, action=ITEM_WRITE, times=1, accepted=True))
+    await migrating(clients, "web-01")
+    assert await verdicts(clients.ledger) == {"web-01": (STARTING, "")}
+
+    simulator.clock.advance(2 * HOURS)
+    await monitor_jobs(clients, ORDER)
+    await monitor_jobs(clients, ORDER)
+
+    assert await verdicts(clients.ledger) == {"web-01": (MIGRATED, "")}
+    assert simulator.log.counts()[ITEM_WRITE] == 1
+
+
+async def test_a_write_that_was_not_taken_is_repeated_after_a_while(simulator: Simulator, clients: Clients) -> None:
+    """Only when neither a job nor the item has shown it for long is the VM planned again."""
+    simulator.troubles.add(Trouble(kind=TroubleKind.GATEWAY_TIMEOUT, action=ITEM_WRITE, times=1))
+    await migrating(clients, "web-01")
+
+    simulator.clock.advance(timedelta(minutes=10))
+    assert (await monitor_jobs(clients, ORDER)).start == ()
+    assert await verdicts(clients.ledger) == {"web-01": (STARTING, "")}
+
+    simulator.clock.advance(timedelta(minutes=6))
+    assert (await monitor_jobs(clients, ORDER)).start == names("web-01")
+    assert (await found(clients.ledger)).unanswered == 1
+    assert (await change_policy(clients, item_order())).verdict == "written"
+    assert (await found(clients.ledger)).state is MIGRATING
+
+
+# --- a vault that can't be read
+
+
+async def test_a_throttled_look_comes_later(simulator: Simulator, clients: Clients) -> None:
+    """The throttle sets the wait and is noted on the vault; no record changes, nothing starts, nothing is finished."""
+    await migrating(clients, "web-01")
+    record = await found(clients.ledger)
+    simulator.troubles.add(Trouble(kind=TroubleKind.TOO_MANY_REQUESTS, action=JOB_READ, seconds=324, times=1))
+
+    cycle = await monitor_jobs(clients, ORDER)
+
+    assert (cycle.start, cycle.wait_seconds, cycle.finished, cycle.in_flight) == ((), 324, False, 1)
+    assert "throttled for 324 s" in cycle.note
+    assert (await clients.ledger.read_vault("m1", VAULT_KEY)).problem == cycle.note
+    assert await found(clients.ledger) == record
+
+    await monitor_jobs(clients, ORDER)
+    assert (await clients.ledger.read_vault("m1", VAULT_KEY)).problem == ""
+
+
+async def test_a_short_throttle_does_not_quicken_the_pace(simulator: Simulator, clients: Clients) -> None:
+    """The vault's own interval is the least."""
+    await given(clients.ledger, a_record(), poll_seconds=600)
+    simulator.troubles.add(Trouble(kind=TroubleKind.TOO_MANY_REQUESTS, action=JOB_READ, seconds=5))
+    assert (await monitor_jobs(clients, ORDER)).wait_seconds == 600
+
+
+@pytest.mark.parametrize("action", [JOB_READ, ITEM_LIST])
+async def test_a_vault_that_may_not_be_read_is_asked_again(action: str, simulator: Simulator, clients: Clients) -> None:
+    """Lost permissions may come back, and jobs in flight must be followed: no end, and the reason in the note."""
+    await migrating(clients, "web-01")
+    simulator.clock.advance(2 * HOURS)
+    number = simulator.troubles.add(Trouble(kind=TroubleKind.NOT_AUTHORIZED, action=action))
+
+    cycle = await monitor_jobs(clients, ORDER)
+
+    assert (cycle.finished, cycle.wait_seconds) == (False, 60)
+    assert "AuthorizationFailed" in cycle.note
+    assert await verdicts(clients.ledger) == {"web-01": (MIGRATING, "")}
+
+    simulator.troubles.remove(number)
+    assert (await monitor_jobs(clients, ORDER)).finished
+
+
+async def test_a_cancelled_migration_ends_although_its_vault_is_gone(clients: Clients) -> None:
+    """With nothing in flight there is nothing to look at: a vault nobody can read must not keep it from ending."""
+    await given(clients.ledger, a_record(), state=MigrationState.CANCELLED, vault_id=VAULT + "-deleted")
+    assert (await monitor_jobs(clients, ORDER)).finished
+
+
+# --- what a crash leaves behind
+
+
+async def test_a_finished_vault_holds_no_claim(clients: Clients) -> None:
+    """Claims that a crash left are given up at the end; those of another migration stay."""
+    await given(clients.ledger, a_record(state=MIGRATED), a_record("web-02", state=ItemState.DRIFTED))
+    await clients.ledger.claim(VAULT_KEY, a_record("web-02").item_name, "m1")
+    await clients.ledger.claim(VAULT_KEY, a_record("web-03").item_name, "m2")
+    assert (await monitor_jobs(clients, ORDER)).finished
+    assert await clients.ledger.claims(VAULT_KEY, "m1") == []
+    assert await clients.ledger.claims(VAULT_KEY, "m2") == [a_record("web-03").item_name]
+
+
+async def test_a_look_delivered_twice_decides_the_same(simulator: Simulator, clients: Clients) -> None:
+    """The second delivery meets settled records and answers as the first did."""
+    await migrating(clients, "web-01")
+    simulator.clock.advance(2 * HOURS)
+    first = await monitor_jobs(clients, ORDER)
+    record = await found(clients.ledger)
+    assert await monitor_jobs(clients, ORDER) == first
+    assert await found(clients.ledger) == record
+
+
+async def test_a_vm_of_a_planned_migration_is_not_touched_by_another(clients: Clients) -> None:
+    """A cycle reads and writes the rows of its own migration only."""
+    await given(clients.ledger, a_record())
+    other = msgspec.structs.replace(a_record(), migration_id="m2")
+    await clients.ledger.insert_migration(a_migration(migration_id="m2"))
+    await clients.ledger.write_plan("m2", VAULT_KEY, [other])
+    await monitor_jobs(clients, ORDER)
+    [read] = await clients.ledger.read_items("m2", VAULT_KEY)
+    assert msgspec.structs.replace(read, etag="") == other

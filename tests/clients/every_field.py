@@ -1,0 +1,53 @@
+"""Every kind of record that the ledger keeps, once at its defaults and once with every field set."""
+
+from datetime import UTC, datetime
+
+from migration.model import Finding, Severity
+from migration.records import Decision, ItemRecord, ItemState, MigrationRecord, MigrationState, VaultRecord
+from migration.request import Limits
+from tests.builders import NOW, a_migration, a_record, a_request, a_vault
+
+FINDING = Finding(code="BackupJobRunning", severity=Severity.WAITS, message='It\'s "busy"', remedy="Wait.\nOr not.")
+Record = ItemRecord | VaultRecord | MigrationRecord
+
+RECORDS: dict[str, Record] = {
+    "an item at its defaults": a_record(),
+    "an item with every field set": a_record(
+        state=ItemState.MIGRATED,
+        findings=(FINDING, FINDING),
+        reason="NotVerified",
+        message="line one\r\nline two",
+        warnings=("one", "two, 'quoted'"),
+        unanswered=2,
+        operation_id="operation-1",
+        job_id="job-1",
+        claimed_at=NOW,
+        written_at=datetime(2026, 11, 2, 8, 0, 0, 123456, tzinfo=UTC),
+        settled_at=datetime.max.replace(tzinfo=UTC),
+        etag="W/\"datetime'2026'\"",
+    ),
+    "a vault at its defaults": a_vault(),
+    "a vault with every field set": a_vault(
+        surveyed=True,
+        finished=True,
+        problem="403 AuthorizationFailed",
+        halted="5 VMs of this vault failed",
+        target_fingerprint="f" * 64,
+        plan_hash="p" * 64,
+        counts={"Planned": 7, "Blocked": 1},
+        reasons={"RetentionShrinks": 1},
+        checked_at=NOW,
+        etag="e",
+    ),
+    "a migration at its defaults": a_migration(),
+    "a migration with every field set": a_migration(
+        state=MigrationState.HALTED,
+        request=a_request(id="m1", approval="none", limits=Limits(poll_seconds=60, max_concurrent_per_vault=3)),
+        plan_hash="p" * 64,
+        approval_deadline=NOW,
+        decision=Decision(approved=True, plan_hash="p" * 64, approver="Zoë", comment="Go 🚀", decided_at=NOW),
+        problem="5 VMs of this vault failed",
+        ended_at=NOW,
+        etag="e",
+    ),
+}
