@@ -7,7 +7,7 @@ import msgspec
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
 from clients.backup import Accepted
-from migration.cycle import HELD_ELSEWHERE
+from migration.cycle import HELD_ELSEWHERE, MAX_UNANSWERED
 from migration.records import ItemRecord, ItemState
 from migration.steps import Change, ItemOrder
 
@@ -43,9 +43,10 @@ async def change_policy(clients: Clients, order: ItemOrder) -> Change:
             return Change(verdict="later", stay_away_seconds=seconds)
         case Refused(code=code) if code == CONFLICT:
             return WRITTEN  # perhaps by an earlier try of ours; the next cycles see whose it is
-        case Refused(status=409):
-            # Another job took the VM since this cycle's look at the jobs: wait for it like for any other.
-            await ledger.write_item(record.to(ItemState.PLANNED, claimed_at=None))
+        case Refused(status=409) if record.unanswered + 1 < MAX_UNANSWERED:
+            # Another job took the VM since this cycle's look at the jobs: wait for it like for any other. A conflict
+            # that does not pass is a refusal in the end.
+            await ledger.write_item(record.to(ItemState.PLANNED, claimed_at=None, unanswered=record.unanswered + 1))
             return LATER
         case Refused() as refused:
             await ledger.write_item(_refused(record, refused))

@@ -9,10 +9,11 @@ from clients.arm import Refused, Throttled, Unavailable
 from migration.cycle import Observation, next_cycle, observed_since, silent, unexplained, unseen
 from migration.model import ItemId, Job, OperationOutcome, VaultId
 from migration.plan import tally
-from migration.records import IN_FLIGHT, ITEM_TRANSITIONS, ItemRecord, ItemState
+from migration.records import IN_FLIGHT, ITEM_TRANSITIONS, ItemRecord, ItemState, MigrationState
 from migration.steps import CycleOrder, VaultOrder
 
 AGAIN_AT_ONCE_SECONDS = 1
+GOING_ON = (MigrationState.RUNNING, MigrationState.PAUSED)
 
 
 async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleOrder:
@@ -26,7 +27,13 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleOrder:
     vault = await ledger.read_vault(order.migration_id, order.vault_key)
     records = await ledger.read_items(order.migration_id, order.vault_key)
     try:
-        seen = await _observe(clients, VaultId.parse(vault.vault_id), records)
+        # A migration that was stopped needs no look at a vault that nothing of it is left in; it may be gone.
+        left = migration.state in GOING_ON or any(record.state in IN_FLIGHT for record in records)
+        seen = (
+            await _observe(clients, VaultId.parse(vault.vault_id), records)
+            if left
+            else Observation(now=clients.clock(), jobs=())
+        )
     except (Refused, Throttled, Unavailable) as trouble:
         wait = max(vault.poll_seconds, trouble.seconds if isinstance(trouble, Throttled) else 0)
         await ledger.write_vault(msgspec.structs.replace(vault, problem=str(trouble)))

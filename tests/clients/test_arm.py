@@ -126,9 +126,7 @@ async def test_every_shape_of_error_is_read(shape: str) -> None:
 
 async def test_an_error_without_a_message_still_says_something() -> None:
     """CloudStorageUnexpectedError comes with an empty message: the text shows status and code."""
-    error = await meet(
-        Canned(status=500, body={"error": {"code": "CloudStorageUnexpectedError", "message": ""}})
-    )
+    error = await meet(Canned(status=500, body={"error": {"code": "CloudStorageUnexpectedError", "message": ""}}))
     assert isinstance(error, Unavailable)
     assert str(error).startswith("500 CloudStorageUnexpectedError: ")
 

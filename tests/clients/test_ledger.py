@@ -56,7 +56,9 @@ async def test_every_record_reads_as_it_was_written(name: str, ledger: Ledger) -
     assert read.etag
 
 
-texts = st.text(max_size=40) | st.sampled_from(["'", "' or 1 eq 1", '"', "\\", "a\r\n\r\nb", "🦄\u2028ß", "--batch_1", "%3B"])
+texts = st.text(max_size=40) | st.sampled_from(
+    ["'", "' or 1 eq 1", '"', "\\", "a\r\n\r\nb", "🦄\u2028ß", "--batch_1", "%3B"]
+)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

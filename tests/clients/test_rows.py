@@ -15,7 +15,7 @@ from migration.records import Decision, ItemRecord, ItemState, MigrationRecord, 
 from migration.request import Limits
 from tests.builders import NOW, VAULT, a_migration, a_record, a_request, a_vault
 
-FINDING = Finding(code="BackupJobRunning", severity=Severity.WAITS, message="It's \"busy\"", remedy="Wait.\nOr not.")
+FINDING = Finding(code="BackupJobRunning", severity=Severity.WAITS, message='It\'s "busy"', remedy="Wait.\nOr not.")
 RECORDS: dict[str, Value] = {
     "an item at its defaults": a_record(),
     "an item with every field set": a_record(
@@ -81,7 +81,9 @@ def test_the_full_records_leave_no_field_at_its_default(kind: type[Value]) -> No
     assert {name for name in optional if getattr(full, name) == getattr(plain, name)} == set()
 
 
-texts = st.text(max_size=60) | st.sampled_from(["'", "''", '"', "\\", "\r\n", "\x00", "🦄" * 9, "ß\u2028", "[1]", "{}", "3"])
+texts = st.text(max_size=60) | st.sampled_from(
+    ["'", "''", '"', "\\", "\r\n", "\x00", "🦄" * 9, "ß\u2028", "[1]", "{}", "3"]
+)
 
 
 @given(reason=texts, message=texts, vm_name=texts, warnings=st.lists(texts, max_size=3).map(tuple))
