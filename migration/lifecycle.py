@@ -57,6 +57,8 @@ def over_budget(record: MigrationRecord, vaults: Sequence[VaultRecord]) -> str:
     if record.request.budget is None:
         return ""
     whole = estimate_of(vaults, record.request.cost.currency)
+    if whole.vms_without_size:
+        return f"{whole.vms_without_size} VMs have disks of unknown size, which no budget can be held against"
     return exceeds(whole.monthly_change, record.request.budget) or ""
 
 

@@ -127,6 +127,9 @@ def _target_problems(target: Target) -> Iterator[Problem]:
 
 
 def _consent_problems(request: MigrationRequest) -> Iterator[Problem]:
+    if request.budget and request.budget.currency != request.cost.currency:
+        message = f"the estimate is in {request.cost.currency}; set $.cost.currency and a price to have it in another"
+        yield Problem(path="$.budget.currency", message=message)
     if request.mode == "migrate" and not request.acknowledge_irreversible:
         yield Problem(
             path="$.acknowledgeIrreversible",

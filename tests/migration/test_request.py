@@ -2,6 +2,7 @@
 
 import pytest
 
+from migration.cost import Budget
 from migration.model import VaultId
 from migration.policy import CloneOptions
 from migration.request import SubscriptionScope, Target, problems_of
@@ -25,6 +26,7 @@ def test_a_valid_request_has_no_problem() -> None:
         ({"vaults": (VAULT, VAULT.upper())}, "$.vaults[1]", "named twice"),
         ({"acknowledge_irreversible": False}, "$.acknowledgeIrreversible", "can't be undone"),
         ({"vaults": ()}, "$.vaults", "at least one vault"),
+        ({"budget": Budget(monthly_increase=1, currency="EUR")}, "$.budget.currency", "the estimate is in USD"),
         ({"subscriptions": (ONE, OTHER_CASE)}, "$.subscriptions[1].id", "named twice"),
         ({"target": Target()}, "$.target", "exactly one"),
         ({"target": Target(policy_name="A-1", clone=CloneOptions())}, "$.target", "exactly one"),
