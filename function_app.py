@@ -4,6 +4,7 @@ function            trigger
 start_migration     HTTP POST /api/migrations
 get_migration       HTTP GET  /api/migrations/{id}
 list_items          HTTP GET  /api/migrations/{id}/items
+get_plan            HTTP GET  /api/migrations/{id}/plan
 approve_migration   HTTP POST /api/migrations/{id}/approve
 reject_migration    HTTP POST /api/migrations/{id}/reject
 migrate             orchestration
@@ -37,6 +38,8 @@ from clients.backup import BackupClient
 from clients.clock import utc_now
 from clients.compute import ComputeClient
 from clients.ledger import Ledger
+from clients.prices import PriceClient
+from clients.vaults import VaultClient
 from orchestrations.migrate import migrate
 from orchestrations.migrate_vault import migrate_vault
 from settings import Settings
@@ -47,9 +50,12 @@ def connect(settings: Settings) -> Clients:
     """The clients of an app with these settings. Nothing is sent before the first call."""
     credential = ManagedIdentityCredential(client_id=settings.identity_client_id or None)
     arm = settings.arm_base_url, settings.arm_scope, credential
+    reader = ArmReader(*arm)
     return Clients(
         backup=BackupClient(*arm),
-        compute=ComputeClient(ArmReader(*arm)),
+        vaults=VaultClient(reader),
+        compute=ComputeClient(reader, utc_now),
+        prices=PriceClient(settings.retail_prices_url, utc_now),
         ledger=(
             Ledger.connected(settings.ledger_connection_string, settings.ledger_table_prefix)
             if settings.ledger_connection_string

@@ -103,6 +103,13 @@ SETTINGS: tuple[Setting, ...] = (
         default="150",
         meaning="Job-list reads this app may spend per hour and subscription. Azure has one budget for all callers.",
     ),
+    Setting(
+        name="RETAIL_PRICES_URL",
+        field="retail_prices_url",
+        parse=_optional_url,
+        default="https://prices.azure.com",
+        meaning="Azure Retail Prices API, asked for the price of snapshots; empty: the app's own dated table.",
+    ),
 )
 
 
@@ -116,6 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     arm_base_url: str
     arm_scope: str
     job_reads_per_hour: int
+    retail_prices_url: str
 
     @staticmethod
     def from_env(environ: Mapping[str, str]) -> "Settings":

@@ -5,8 +5,9 @@ import msgspec
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
 from migration.model import VaultId
-from migration.plan import VaultFacts, hash_vault_plan, plan_vault, tally, target_policy
+from migration.plan import VaultFacts, hash_vault_plan, plan_vault, standing_targets, tally
 from migration.records import VaultRecord
+from migration.request import MigrationRequest
 from migration.steps import Survey, VaultOrder
 
 DONE = Survey(done=True)
@@ -14,17 +15,18 @@ OUTAGE_SECONDS = 60
 
 
 async def survey_vault(clients: Clients, order: VaultOrder) -> Survey:
-    """Plan every VM of the vault, from lists alone: items, policies, running jobs, and the subscription's VMs.
+    """Plan every VM of the vault, from lists alone, whatever their number.
 
-    A vault that may not be read is recorded with the problem; one that can't be read now is to be asked again.
-    Raises Stale where the same survey runs twice at once.
+    The vault, its items, policies and running jobs, the subscription's VMs and disks; and one call for each target
+    policy that stands in the vault, whose members no list counts. A vault that may not be read is recorded with the
+    problem; one that can't be read now is to be asked again. Raises Stale where the same survey runs twice at once.
     """
     migration = await clients.ledger.read_migration(order.migration_id)
     vault = await clients.ledger.read_vault(order.migration_id, order.vault_key)
     if vault.surveyed:
         return DONE
     try:
-        facts = await _read_facts(clients, vault)
+        facts = await _read_facts(clients, vault, migration.request)
     except Refused as refused:
         await clients.ledger.write_vault(msgspec.structs.replace(vault, surveyed=True, problem=str(refused)))
         return DONE
@@ -32,17 +34,17 @@ async def survey_vault(clients: Clients, order: VaultOrder) -> Survey:
         return Survey(done=False, stay_away_seconds=throttled.seconds)
     except Unavailable:
         return Survey(done=False, stay_away_seconds=OUTAGE_SECONDS)
-    target_name = migration.request.target.policy_name
-    target = target_policy(facts.policies, target_name)
-    records = plan_vault(vault, facts, target_name)
-    counts, reasons = tally(records)
-    await clients.ledger.write_plan(order.migration_id, order.vault_key, records)
+    plan = plan_vault(vault, facts, migration.request)
+    counts, reasons = tally(plan.records)
+    await clients.ledger.write_plan(order.migration_id, order.vault_key, plan.records)
     await clients.ledger.write_vault(
         msgspec.structs.replace(
             vault,
             surveyed=True,
-            target_fingerprint=target.fingerprint if target else "",
-            plan_hash=hash_vault_plan(records, target),
+            targets=plan.targets,
+            matched=plan.matched,
+            plan_hash=hash_vault_plan(plan.records, plan.targets),
+            plan=plan.summary,
             counts=counts,
             reasons=reasons,
         )
@@ -50,11 +52,21 @@ async def survey_vault(clients: Clients, order: VaultOrder) -> Survey:
     return DONE
 
 
-async def _read_facts(clients: Clients, vault: VaultRecord) -> VaultFacts:
+async def _read_facts(clients: Clients, vault: VaultRecord, request: MigrationRequest) -> VaultFacts:
     vault_id = VaultId.parse(vault.vault_id)
+    described = await clients.vaults.get_vault(vault_id)
+    items = await clients.backup.list_items(vault_id)
+    policies = await clients.backup.list_policies(vault_id)
     return VaultFacts(
-        items=await clients.backup.list_items(vault_id),
-        policies=await clients.backup.list_policies(vault_id),
+        vault=described,
+        items=items,
+        policies=policies,
         running_jobs=(await clients.backup.running_jobs(vault_id)).jobs,
         machines=await clients.compute.list_virtual_machines(vault_id.subscription),
+        disks=await clients.compute.list_disks(vault_id.subscription),
+        price=request.cost.price or await clients.prices.snapshot_price(described.region),
+        members={
+            name.lower(): await clients.backup.count_members(vault_id, name)
+            for name in standing_targets(request.target, items, policies)
+        },
     )

@@ -9,6 +9,8 @@ from clients.backup import BackupClient
 from clients.clock import Clock
 from clients.compute import ComputeClient
 from clients.ledger import Ledger
+from clients.prices import PriceClient
+from clients.vaults import VaultClient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +18,9 @@ class Clients:
     """Everything an activity or a trigger may reach, made once in function_app."""
 
     backup: BackupClient
+    vaults: VaultClient
     compute: ComputeClient
+    prices: PriceClient
     ledger: Ledger
     clock: Clock
 
@@ -24,4 +28,5 @@ class Clients:
         """Close every connection; the Functions host never asks for it, programs and tests do."""
         await self.backup.close()
         await self.compute.close()
+        await self.prices.close()
         await self.ledger.close()

@@ -156,12 +156,19 @@ class ArmReader:
         """The `value` of each page of a list."""
         url: str | None = f"{self._base_url}{path}?api-version={api_version}"
         while url:
-            with arm_errors():
-                response = await self._client.send_request(HttpRequest("GET", url))
-                response.raise_for_status()
-                body = cast(Json, response.json())
+            body = await self._get(url)
             yield parts(body, "value")
             url = body.get("nextLink")
+
+    async def one(self, path: str, api_version: str) -> Json:
+        """The resource at a path."""
+        return await self._get(f"{self._base_url}{path}?api-version={api_version}")
+
+    async def _get(self, url: str) -> Json:
+        with arm_errors():
+            response = await self._client.send_request(HttpRequest("GET", url))
+            response.raise_for_status()
+            return cast(Json, response.json())
 
     async def close(self) -> None:
         """Close the connections."""

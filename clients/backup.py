@@ -11,7 +11,7 @@ from typing import Any, cast
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline import PipelineResponse
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-from azure.mgmt.recoveryservicesbackup.models import ProtectedItemResource
+from azure.mgmt.recoveryservicesbackup.models import ProtectedItemResource, ProtectionPolicyResource
 
 from clients import wire
 from clients.arm import BriefRetry, Refused, Throttled, Unavailable, arm_errors, sent_once
@@ -102,6 +102,32 @@ class BackupClient:
                 return None
             raise
         return wire.policy(found.as_dict())
+
+    async def count_members(self, vault: VaultId, policy_name: str) -> int:
+        """How many items a policy protects. Raises ArmError."""
+        with arm_errors():
+            found = await self._sdk(vault.subscription).protection_policies.get(
+                vault.name, vault.resource_group, policy_name
+            )
+            return wire.members(found.as_dict())
+
+    async def make_policy(self, vault: VaultId, policy: BackupPolicy) -> BackupPolicy:
+        """Make an Enhanced policy of this name and content; answers it as the service keeps it. Raises ArmError.
+
+        Where the service takes its time (202), Unavailable is raised: another try finds the policy made.
+        """
+        with arm_errors():
+            made = await self._sdk(vault.subscription).protection_policies.create_or_update(
+                vault.name,
+                vault.resource_group,
+                policy.name,
+                cast(ProtectionPolicyResource, wire.policy_body(policy)),
+                retry_total=0,
+                middlewares=(sent_once,),
+            )
+        if made is None:
+            raise Unavailable(f"the policy {policy.name} is still being made")
+        return wire.policy(made.as_dict())
 
     async def running_jobs(self, vault: VaultId) -> Jobs:
         """The jobs running in a vault now. Raises ArmError."""

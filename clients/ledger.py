@@ -141,6 +141,11 @@ class Ledger:
         """Every VM of a vault in a migration, by item name."""
         return [record async for record in self._query("items", _items_of(migration_id, vault_key), ItemRecord)]
 
+    async def all_items(self, migration_id: str) -> AsyncIterator[ItemRecord]:
+        """Every VM of a migration, by vault and item name, as they are read."""
+        async for record in self._query("items", f"PartitionKey eq '{_quoted(migration_id)}'", ItemRecord):
+            yield record
+
     async def page_items(self, migration_id: str, which: ItemFilter, size: int, continuation: str) -> ItemPage:
         """One page of a migration's VMs, by vault and item name. Raises ValueError for a continuation not ours."""
         query = (

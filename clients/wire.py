@@ -4,7 +4,6 @@ Answers are read by wire name from the SDK's mapping models: VM items arrive wit
 "Microsoft.Compute/virtualMachines", for which the SDK (11.2.0) builds only its base class, without a VM's attributes.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,12 +13,16 @@ import msgspec
 
 from migration.model import (
     BackupPolicy,
+    Disk,
     Job,
     JobError,
     OperationOutcome,
+    PolicyContent,
     PolicyType,
     ProtectedItem,
     Retention,
+    Schedule,
+    Vault,
     VirtualMachine,
 )
 
@@ -54,7 +57,21 @@ def protected_item(wire: Json) -> ProtectedItem:
         protection_state=text(properties, "protectionState"),
         classic="classiccompute" in text(properties, "protectedItemType").lower(),
         soft_deleted=bool(properties.get("isScheduledForDeferredDelete")),
+        last_backup_status=text(properties, "lastBackupStatus"),
+        health=_unwell(properties),
+        excluded_disks=_one_spelling(dict(excluded)) if (excluded := _excluded_disks(properties)) else "",
     )
+
+
+def _unwell(properties: Json) -> tuple[str, ...]:
+    """The titles of the health details, where the status says that somebody should act."""
+    if not text(properties, "healthStatus").startswith("Action"):
+        return ()
+    return tuple(text(detail, "title") for detail in parts(properties, "healthDetails"))
+
+
+def _excluded_disks(properties: Json) -> Json:
+    return part(part(properties, "extendedProperties"), "diskExclusionProperties")
 
 
 def _policy_type(properties: Json) -> PolicyType:
@@ -69,6 +86,8 @@ TIERS = {
     "yearly": "yearlySchedule",
 }
 DAYS = {"Days": 1, "Weeks": 7, "Months": 30, "Years": 365}
+KEPT = ("retentionPolicy", "tieringPolicy", "instantRPDetails")
+_UTC = re.compile(r"(?<=\d)(\.0+)?(\+00:00|Z)")
 
 
 def protects_vms(wire: Json) -> bool:
@@ -77,16 +96,20 @@ def protects_vms(wire: Json) -> bool:
 
 
 def policy(wire: Json) -> BackupPolicy:
-    """A policy for Azure VMs (policy_get_v1_daily_default.json, ps2025_policy_get_v2_weekly.json)."""
+    """A policy for Azure VMs (policy_get_v1_daily_default.json, ps2025_policy_get_v2_weekly.json), as plain JSON."""
     properties = part(wire, "properties")
     retention = part(properties, "retentionPolicy")
     return BackupPolicy(
         id=wire["id"],
         name=wire["name"],
-        policy_type=_policy_type(properties),
         retention=Retention(**{tier: _days(part(retention, schedule)) for tier, schedule in TIERS.items()}),
-        instant_restore_days=int(properties.get("instantRpRetentionRangeInDays") or 2),  # 2: old policies leave it out
-        fingerprint=_fingerprint(properties),
+        content=PolicyContent(
+            policy_type=_policy_type(properties),
+            schedule=_schedule(part(properties, "schedulePolicy")),
+            time_zone=text(properties, "timeZone"),
+            instant_restore_days=int(properties.get("instantRpRetentionRangeInDays") or 2),  # 2: old ones leave it out
+            kept=_one_spelling({name: properties[name] for name in KEPT if properties.get(name)}),
+        ),
     )
 
 
@@ -95,11 +118,69 @@ def _days(schedule: Json) -> int | None:
     return int(duration["count"]) * DAYS[duration["durationType"]] if duration else None
 
 
-def _fingerprint(properties: Json) -> str:
-    """A hash of a policy's content: without the count of its items, and with one spelling of UTC times."""
-    content = {name: value for name, value in properties.items() if name != "protectedItemsCount"}
-    canonical = msgspec.json.encode(content, order="deterministic").decode()
-    return hashlib.sha256(re.sub(r'(\.0+)?(\+00:00|Z)"', 'Z"', canonical).encode()).hexdigest()
+def _schedule(wire: Json) -> Schedule:
+    """Standard policies have times and days flat, Enhanced ones in an object named after the frequency."""
+    frequency = wire["scheduleRunFrequency"]
+    hourly = part(wire, "hourlySchedule")
+    if frequency == "Hourly":
+        return Schedule(
+            frequency="Hourly",
+            run_times=(_one_time(hourly["scheduleWindowStartTime"]),),
+            interval_hours=int(hourly["interval"]),
+            window_hours=int(hourly["scheduleWindowDuration"]),
+        )
+    runs = part(wire, f"{frequency.lower()}Schedule") or wire
+    return Schedule(
+        frequency=frequency,
+        run_times=tuple(map(_one_time, runs.get("scheduleRunTimes") or ())),
+        run_days=tuple(runs.get("scheduleRunDays") or ()),
+    )
+
+
+def _one_spelling(value: object) -> str:
+    """JSON text that is the same for what means the same: members sorted, nothing empty, UTC written as Z."""
+    return _one_time(msgspec.json.encode(_without_nulls(value), order="deterministic").decode())
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        members = cast(Mapping[str, object], value).items()
+        return {name: _without_nulls(member) for name, member in members if member is not None}
+    if isinstance(value, list):
+        return [_without_nulls(member) for member in cast(list[object], value)]
+    return value
+
+
+def _one_time(wire: str) -> str:
+    return _UTC.sub("Z", wire)
+
+
+def policy_body(policy: BackupPolicy) -> Json:
+    """The body that makes an Enhanced policy of this content (policy_put_v2_hourly.json)."""
+    content, schedule = policy.content, policy.content.schedule
+    runs: dict[str, object] = {"scheduleRunTimes": list(schedule.run_times)}
+    if schedule.frequency == "Hourly":
+        runs = {
+            "interval": schedule.interval_hours,
+            "scheduleWindowStartTime": schedule.run_times[0],
+            "scheduleWindowDuration": schedule.window_hours,
+        }
+    elif schedule.frequency == "Weekly":
+        runs["scheduleRunDays"] = list(schedule.run_days)
+    return {
+        "properties": {
+            **msgspec.json.decode(content.kept),
+            "backupManagementType": "AzureIaasVM",
+            "policyType": "V2",
+            "schedulePolicy": {
+                "schedulePolicyType": "SimpleSchedulePolicyV2",
+                "scheduleRunFrequency": schedule.frequency,
+                f"{schedule.frequency.lower()}Schedule": runs,
+            },
+            "instantRpRetentionRangeInDays": content.instant_restore_days,
+            "timeZone": content.time_zone,
+        }
+    }
 
 
 def job(wire: Json) -> Job:
@@ -135,11 +216,46 @@ def operation(wire: Json) -> OperationOutcome:
     )
 
 
+def vault(wire: Json) -> Vault:
+    """A vault; what protects it from its owners is in its security settings (ps2025_vault_get.json)."""
+    security = part(part(wire, "properties"), "securitySettings")
+    return Vault(
+        id=wire["id"],
+        region=text(wire, "location"),
+        tags=dict(part(wire, "tags")),
+        immutable=text(part(security, "immutabilitySettings"), "state") in ("Unlocked", "Locked"),
+        guarded=text(security, "multiUserAuthorization") == "Enabled",
+    )
+
+
+def members(wire: Json) -> int:
+    """How many items a policy protects; only a policy read by its name tells the truth (policy_get_v1_daily_count2)."""
+    return int(part(wire, "properties").get("protectedItemsCount") or 0)
+
+
 def virtual_machine(wire: Json) -> VirtualMachine:
     """A VM; a managed disk carries managedDisk, an unmanaged one a vhd uri (compute_vm_get_datadisks.json)."""
-    storage = part(part(wire, "properties"), "storageProfile")
+    properties = part(wire, "properties")
+    storage = part(properties, "storageProfile")
     disks = [part(storage, "osDisk"), *parts(storage, "dataDisks")]
-    return VirtualMachine(id=wire["id"], managed_disks=all("managedDisk" in disk for disk in disks))
+    return VirtualMachine(
+        id=wire["id"],
+        managed_disks=all("managedDisk" in disk for disk in disks),
+        disks=tuple(text(part(disk, "managedDisk"), "id") for disk in disks if "managedDisk" in disk),
+        provisioning_state=text(properties, "provisioningState"),
+        trusted_launch=text(part(properties, "securityProfile"), "securityType") == "TrustedLaunch",
+        tags=dict(part(wire, "tags")),
+    )
+
+
+def disk(wire: Json) -> Disk:
+    """A managed disk; more than one share makes it a shared disk."""
+    properties = part(wire, "properties")
+    return Disk(
+        id=wire["id"],
+        size_gb=int(properties.get("diskSizeGB") or 0),
+        shared=int(properties.get("maxShares") or 1) > 1,
+    )
 
 
 def _time(wire: str) -> datetime:

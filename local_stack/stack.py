@@ -55,6 +55,7 @@ async def start(plan: Plan, until: AsyncExitStack) -> Stack:
         "IDENTITY_ENDPOINT": azure["identityEndpoint"],
         "IDENTITY_HEADER": azure["identityHeader"],
         "SSL_CERT_FILE": azure["ca"],
+        "RETAIL_PRICES_URL": "",
         # An hour of the simulator's job-read budget passes time_scale times as fast.
         "JOB_READS_PER_HOUR": str(int(150 * max(plan.time_scale, 1))),
         "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",

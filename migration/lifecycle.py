@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from migration.cost import Estimate, exceeds, total
 from migration.plan import hash_plan
 from migration.records import ItemState, MigrationRecord, MigrationState, VaultRecord
+from migration.scope import unmatched
 
 
 def advance(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetime) -> MigrationRecord:
@@ -34,14 +36,35 @@ def _close_plan(record: MigrationRecord, vaults: Sequence[VaultRecord], now: dat
         return fail(record, "; ".join(problems[:20]), now)
     if not all(vault.surveyed for vault in vaults):
         return record
+    nothing = unmatched(record.request.items, (pattern for vault in vaults for pattern in vault.matched))
+    if nothing:
+        return fail(record, "; ".join(f"{problem.path}: {problem.message}" for problem in nothing[:20]), now)
     plan_hash = hash_plan({vault.vault_key: vault.plan_hash for vault in vaults})
     planned = sum(vault.counts.get(ItemState.PLANNED, 0) for vault in vaults)
+    too_much = over_budget(record, vaults)
     if record.request.mode == "plan" or not planned:
-        return record.to(MigrationState.COMPLETED, plan_hash=plan_hash, ended_at=now)
+        return record.to(MigrationState.COMPLETED, plan_hash=plan_hash, problem=too_much, ended_at=now)
+    if too_much:
+        return record.to(MigrationState.FAILED, plan_hash=plan_hash, problem=too_much, ended_at=now)
     if record.request.approval == "none":
         return record.to(MigrationState.RUNNING, plan_hash=plan_hash)
     deadline = now + timedelta(hours=record.request.approval_timeout_hours)
     return record.to(MigrationState.AWAITING_APPROVAL, plan_hash=plan_hash, approval_deadline=deadline)
+
+
+def over_budget(record: MigrationRecord, vaults: Sequence[VaultRecord]) -> str:
+    """Why the plan costs more than the request's budget; empty where it does not, or where there is none."""
+    if record.request.budget is None:
+        return ""
+    whole = estimate_of(vaults, record.request.cost.currency)
+    if whole.vms_without_size:
+        return f"{whole.vms_without_size} VMs have disks of unknown size, which no budget can be held against"
+    return exceeds(whole.monthly_change, record.request.budget) or ""
+
+
+def estimate_of(vaults: Sequence[VaultRecord], currency: str) -> Estimate:
+    """What the whole plan does to the monthly bill."""
+    return total([vault.plan.estimate for vault in vaults if vault.plan.estimate], currency)
 
 
 def _heed_decision(record: MigrationRecord, now: datetime) -> MigrationRecord:

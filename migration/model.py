@@ -8,6 +8,7 @@ import hashlib
 import re
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -35,19 +36,60 @@ class Retention(Value, frozen=True):
     yearly: int | None = None
 
 
+class Schedule(Value, frozen=True):
+    """When a policy backs up. `run_times` are the service's own texts; an hourly schedule's window starts at the first.
+
+    Days are set for a weekly schedule only, interval and window for an hourly one.
+    """
+
+    frequency: Literal["Hourly", "Daily", "Weekly"]
+    run_times: tuple[str, ...]
+    run_days: tuple[str, ...] = ()
+    interval_hours: int = 0
+    window_hours: int = 0
+
+
+class PolicyContent(Value, frozen=True):
+    """Everything in a policy that matters to a VM. `kept` is the wire JSON of retention, tiering and the snapshots'
+    resource group, in one spelling: it is carried over to the letter and never taken apart."""
+
+    policy_type: PolicyType
+    schedule: Schedule
+    time_zone: str
+    instant_restore_days: int
+    kept: str
+
+
 class BackupPolicy(Value, frozen=True):
-    """A policy for Azure VMs. `fingerprint` changes with anything that matters to a protected VM."""
+    """A policy for Azure VMs; `retention` says in days what its content keeps."""
 
     id: str
     name: str
-    policy_type: PolicyType
     retention: Retention
-    instant_restore_days: int
-    fingerprint: str
+    content: PolicyContent
+
+    @property
+    def policy_type(self) -> PolicyType:
+        """Standard or Enhanced."""
+        return self.content.policy_type
+
+
+class Vault(Value, frozen=True):
+    """A Recovery Services vault. `immutable` where its immutability is on, locked or not; `guarded` where multi-user
+    authorization is."""
+
+    id: str
+    region: str
+    tags: dict[str, str] = {}
+    immutable: bool = False
+    guarded: bool = False
 
 
 class ProtectedItem(Value, frozen=True):
-    """A protected item as the vault lists it. `policy_id` is empty where protection is stopped or soft-deleted."""
+    """A protected item as the vault lists it. `policy_id` is empty where protection is stopped or soft-deleted.
+
+    `excluded_disks` is the wire JSON of its selective-disk setting, `health` the titles of what is not well.
+    """
 
     id: str
     vm_id: str
@@ -57,13 +99,28 @@ class ProtectedItem(Value, frozen=True):
     protection_state: str
     classic: bool = False
     soft_deleted: bool = False
+    last_backup_status: str = ""
+    health: tuple[str, ...] = ()
+    excluded_disks: str = ""
 
 
 class VirtualMachine(Value, frozen=True):
-    """What the item does not tell about its VM: whether every disk is a managed disk."""
+    """What the item does not tell about its VM. `disks` are the ids of its managed disks."""
 
     id: str
     managed_disks: bool
+    disks: tuple[str, ...] = ()
+    provisioning_state: str = "Succeeded"
+    trusted_launch: bool = False
+    tags: dict[str, str] = {}
+
+
+class Disk(Value, frozen=True):
+    """A managed disk: its size as provisioned, and whether several VMs may attach it."""
+
+    id: str
+    size_gb: int
+    shared: bool = False
 
 
 class JobError(Value, frozen=True):

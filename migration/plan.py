@@ -2,63 +2,183 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from migration.model import BackupPolicy, ItemId, Job, ProtectedItem, VirtualMachine
-from migration.preflight import Facts, blocking, inspect
-from migration.records import ItemRecord, ItemState, VaultRecord
+from migration.cost import CostAssumptions, CostRange, Price, add_up, estimate
+from migration.model import BackupPolicy, Disk, Finding, ItemId, Job, ProtectedItem, Vault, VirtualMachine
+from migration.policy import clone_name, enhanced_equal, fingerprint
+from migration.preflight import Facts, Load, blocking, inspect
+from migration.records import ItemRecord, ItemState, PlannedTarget, PlanSummary, VaultRecord
+from migration.request import MigrationRequest, Target
+from migration.scope import left_out, matching
 
 
 @dataclass(frozen=True, kw_only=True)
 class VaultFacts:
-    """What a survey read: the vault's VM items and policies, the jobs running now, the subscription's VMs."""
+    """What a survey read.
 
-    items: Iterable[ProtectedItem]
-    policies: Iterable[BackupPolicy]
+    The vault's VM items and policies, the jobs running now, the subscription's VMs and disks, the price of snapshots
+    in the vault's region, and how many VMs each target policy protects already, by lower-case name.
+    """
+
+    vault: Vault
+    items: Sequence[ProtectedItem]
+    policies: Sequence[BackupPolicy]
     running_jobs: Iterable[Job]
     machines: Iterable[VirtualMachine]
+    disks: Iterable[Disk]
+    price: Price
+    members: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
-def plan_vault(vault: VaultRecord, facts: VaultFacts, target_name: str) -> list[ItemRecord]:
-    """A record for every VM item of the vault, ready for the ledger, ordered by item name."""
-    policies = {policy.id.lower(): policy for policy in facts.policies}
-    machines = {machine.id.lower(): machine for machine in facts.machines}
-    running = {job.container: job for job in facts.running_jobs}
-    target = target_policy(policies.values(), target_name)
-    records = [
-        _plan_item(
-            vault,
-            Facts(
-                item=item,
-                vm=machines.get(item.vm_id.lower()),
-                source=policies.get(item.policy_id.lower()),
-                target=target,
-                target_name=target_name,
-                running_job=running.get(ItemId.parse(item.id).job_container),
-            ),
+@dataclass(frozen=True, kw_only=True)
+class VaultPlan:
+    """A record for every VM item, by item name; the plan in numbers; the targets; the patterns that meant a VM."""
+
+    records: tuple[ItemRecord, ...]
+    summary: PlanSummary
+    targets: tuple[PlannedTarget, ...]
+    matched: tuple[str, ...]
+
+
+# --- targets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The target meant for a VM, and what of it stands in the vault: a clone may still have to be made."""
+
+    name: str
+    target: BackupPolicy | None
+    standing: BackupPolicy | None
+
+
+def by_name(policies: Iterable[BackupPolicy]) -> dict[str, BackupPolicy]:
+    """Policies by lower-case name: names compare without case, as in the service."""
+    return {policy.name.lower(): policy for policy in policies}
+
+
+def choose(target: Target, source: BackupPolicy | None, policies: Iterable[BackupPolicy]) -> Choice:
+    """The target that the request means for VMs of a source policy."""
+    named = by_name(policies)
+    if target.clone is not None:
+        if source is None:
+            return Choice(name="", target=None, standing=None)
+        name = clone_name(source, target.clone)
+        return Choice(name=name, target=enhanced_equal(source, target.clone), standing=named.get(name.lower()))
+    if target.policies is not None:
+        mapped = {name.lower(): enhanced for name, enhanced in target.policies.items()}
+        name = mapped.get(source.name.lower(), "") if source else ""
+    else:
+        name = target.policy_name or ""
+    policy = named.get(name.lower())
+    return Choice(name=name, target=policy, standing=policy)
+
+
+def standing_targets(target: Target, items: Iterable[ProtectedItem], policies: Sequence[BackupPolicy]) -> list[str]:
+    """The names of the policies in the vault that VMs would move to: whose members are worth counting."""
+    by_id = {policy.id.lower(): policy for policy in policies}
+    sources = {item.policy_id.lower() for item in items}
+    choices = [choose(target, by_id.get(source), policies) for source in sorted(sources)]
+    return sorted({choice.standing.name for choice in choices if choice.standing})
+
+
+# --- the plan
+
+
+def plan_vault(record: VaultRecord, facts: VaultFacts, request: MigrationRequest) -> VaultPlan:
+    """Every VM's verdict, in two looks: each by itself, then under what all ready ones together put on the vault."""
+    lookup = _Lookup(facts, request)
+    alone = [lookup.facts_of(item) for item in sorted(facts.items, key=lambda item: ItemId.parse(item.id).name)]
+    out = {
+        one.item.id: left_out(one.item, one.vm, one.source.name if one.source else "", request.items) for one in alone
+    }
+    ready = [one for one in alone if out[one.item.id] is None and _state(inspect(one))[0] is ItemState.PLANNED]
+    targets = _targets(ready)
+    load = _load(ready, targets, facts.members)
+    patterns = (*request.items.include, *request.items.exclude)
+    records = tuple(
+        _item_record(record, replace(one, load=load), out[one.item.id], request.cost, facts.price) for one in alone
+    )
+    return VaultPlan(
+        records=records,
+        summary=_summary(records, facts.price),
+        targets=targets,
+        matched=tuple(sorted({pattern for item in facts.items for pattern in matching(patterns, item)})),
+    )
+
+
+class _Lookup:
+    """Joins what was read in lists: item to policy, VM, disks and running job, whatever the casing of their ids."""
+
+    def __init__(self, facts: VaultFacts, request: MigrationRequest) -> None:
+        self._vault, self._request = facts.vault, request
+        self._policies = {policy.id.lower(): policy for policy in facts.policies}
+        self._machines = {machine.id.lower(): machine for machine in facts.machines}
+        self._disks = {disk.id.lower(): disk for disk in facts.disks}
+        self._running = {job.container: job for job in facts.running_jobs}
+        self._choices = {
+            source: choose(request.target, self._policies.get(source), facts.policies)
+            for source in {item.policy_id.lower() for item in facts.items}
+        }
+
+    def facts_of(self, item: ProtectedItem) -> Facts:
+        """Everything known about one VM by itself."""
+        vm = self._machines.get(item.vm_id.lower())
+        choice = self._choices[item.policy_id.lower()]
+        return Facts(
+            item=item,
+            vm=vm,
+            disks=tuple(disk for name in (vm.disks if vm else ()) if (disk := self._disks.get(name.lower()))),
+            source=self._policies.get(item.policy_id.lower()),
+            target=choice.target,
+            target_name=choice.name,
+            standing=choice.standing,
+            vault=self._vault,
+            running_job=self._running.get(ItemId.parse(item.id).job_container),
+            retention_loss_accepted=self._request.accept_retention_loss,
         )
-        for item in facts.items
-    ]
-    return sorted(records, key=lambda record: record.item_name)
 
 
-def target_policy(policies: Iterable[BackupPolicy], name: str) -> BackupPolicy | None:
-    """The policy of that name; policy names are unique in a vault whatever their casing."""
-    return next((policy for policy in policies if policy.name.lower() == name.lower()), None)
+def _targets(ready: Iterable[Facts]) -> tuple[PlannedTarget, ...]:
+    """The distinct targets of the ready VMs. A clone that is to be made names the source it is made from."""
+    targets: dict[str, PlannedTarget] = {}
+    for one in ready:
+        if one.target and one.source:
+            made_from = "" if one.standing else one.source.name
+            targets[one.target_name.lower()] = PlannedTarget(
+                name=one.target_name, fingerprint=fingerprint(one.target), made_from=made_from
+            )
+    return tuple(targets[name] for name in sorted(targets))
 
 
-def _plan_item(vault: VaultRecord, facts: Facts) -> ItemRecord:
-    findings = inspect(facts)
+def _load(ready: Sequence[Facts], targets: Iterable[PlannedTarget], members: Mapping[str, int]) -> Load:
+    more = Counter(one.target_name.lower() for one in ready)
+    return Load(
+        changes=len(ready),
+        new_policies=sum(bool(target.made_from) for target in targets),
+        members={name: (members.get(name, 0), count) for name, count in more.items()},
+    )
+
+
+def _state(findings: tuple[Finding, ...]) -> tuple[ItemState, str, str]:
+    """State, reason and message of a VM with these findings."""
     block = blocking(findings)
     if any(finding.code == "AlreadyEnhanced" for finding in findings):
-        state, reason = ItemState.ALREADY_ENHANCED, "AlreadyEnhanced"
-    elif block:
-        state, reason = ItemState.BLOCKED, block.code
-    else:
-        state, reason = ItemState.PLANNED, ""
+        return ItemState.ALREADY_ENHANCED, "AlreadyEnhanced", ""
+    return (ItemState.BLOCKED, block.code, block.message) if block else (ItemState.PLANNED, "", "")
+
+
+def _item_record(
+    vault: VaultRecord, facts: Facts, left_out_because: str | None, assumptions: CostAssumptions, price: Price
+) -> ItemRecord:
+    findings = inspect(facts)
+    state, reason, message = _state(findings)
+    if left_out_because and state is not ItemState.ALREADY_ENHANCED:
+        state, reason, message = ItemState.EXCLUDED, "Excluded", left_out_because
     item_id = ItemId.parse(facts.item.id)
     return ItemRecord(
         migration_id=vault.migration_id,
@@ -70,10 +190,39 @@ def _plan_item(vault: VaultRecord, facts: Facts) -> ItemRecord:
         vm_name=facts.item.vm_name,
         source_policy_id=facts.item.policy_id,
         target_policy_id=facts.target.id if facts.target else "",
+        excluded_disks=facts.item.excluded_disks,
         state=state,
+        verdict=state,
+        cost=_cost(facts, assumptions, price) if state is ItemState.PLANNED else None,
         reason=reason,
-        message=block.message if block else "",
+        message=message,
         findings=findings,
+    )
+
+
+def _cost(facts: Facts, assumptions: CostAssumptions, price: Price) -> CostRange | None:
+    """The change of one VM's bill; None where its disks' size is not known."""
+    size = sum(disk.size_gb for disk in facts.disks)
+    if not (size and facts.source and facts.target):
+        return None
+    return estimate(
+        size,
+        standard_days=facts.source.content.instant_restore_days,
+        enhanced_days=facts.target.content.instant_restore_days,
+        assumptions=assumptions,
+        price=price,
+        trusted_launch=facts.vm is not None and facts.vm.trusted_launch,
+    )
+
+
+def _summary(records: Sequence[ItemRecord], price: Price) -> PlanSummary:
+    verdicts = Counter(f"{record.verdict}/{record.reason}" for record in records)
+    findings = Counter(finding.code for record in records for finding in record.findings)
+    planned = [record.cost for record in records if record.state is ItemState.PLANNED]
+    return PlanSummary(
+        verdicts=dict(sorted(verdicts.items())),
+        findings=dict(sorted(findings.items())),
+        estimate=add_up(planned, price),
     )
 
 
@@ -85,8 +234,8 @@ def tally(records: Iterable[ItemRecord]) -> tuple[dict[str, int], dict[str, int]
     return dict(sorted(states.items())), dict(sorted(reasons.items()))
 
 
-def hash_vault_plan(records: Iterable[ItemRecord], target: BackupPolicy | None) -> str:
-    """A hash over what matters in a vault's plan: each VM with its verdict and policies, and the target's content.
+def hash_vault_plan(records: Iterable[ItemRecord], targets: Iterable[PlannedTarget]) -> str:
+    """A hash over what matters in a vault's plan: each VM with its verdict and policies, and the targets' content.
 
     Findings that only wait (a running job) are left out: they pass by themselves and change nothing that was decided.
     """
@@ -100,7 +249,7 @@ def hash_vault_plan(records: Iterable[ItemRecord], target: BackupPolicy | None) 
         )
         for record in sorted(records, key=lambda record: record.item_name)
     ]
-    return _digest([target.fingerprint if target else "", matter])
+    return _digest([matter, sorted((target.name.lower(), target.fingerprint) for target in targets)])
 
 
 def hash_plan(vaults: Mapping[str, str]) -> str:

@@ -1,10 +1,16 @@
-"""Comparing a Standard policy with the Enhanced one that replaces it.
+"""Backup policies as far as a migration needs them: comparing two, and deriving the Enhanced equal of a Standard one.
 
 Azure Backup applies a new policy's retention to the recovery points that already exist and prunes what it no longer
 keeps (FAQ "Backing up Azure VMs", 12/2025), so a target that keeps less than the source deletes history for good.
 """
 
-from migration.model import Retention, Value
+import hashlib
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from migration.model import BackupPolicy, PolicyContent, PolicyType, Retention, Schedule, Value
 
 TIERS = ("daily", "weekly", "monthly", "yearly")
 
@@ -32,3 +38,65 @@ def shrinks(source: Retention, target: Retention) -> tuple[Shrink, ...]:
         for tier in TIERS
         if (now := getattr(source, tier) or 0) > (then := getattr(target, tier) or 0)
     )
+
+
+# --- the Enhanced equal of a Standard policy
+
+
+class HourlySchedule(Value, frozen=True):
+    """Several backups a day: every so many hours, for so many hours from the source's own time on."""
+
+    interval_hours: Literal[4, 6, 8, 12, 24]
+    window_hours: Annotated[int, Meta(ge=4, le=24)]
+
+
+class CloneOptions(Value, frozen=True):
+    """How an Enhanced policy is derived from a Standard one; by default it differs in nothing but its type.
+
+    Its name is the source's with the suffix, so that a second migration finds what the first one made.
+    """
+
+    suffix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,30}$")] = "-enhanced"
+    hourly: HourlySchedule | None = None
+    instant_restore_days: Annotated[int, Meta(ge=1, le=30)] | None = None
+
+
+LONGEST_NAME = 150
+
+
+def clone_name(source: BackupPolicy, options: CloneOptions) -> str:
+    """The name of a policy's Enhanced equal."""
+    return source.name[: LONGEST_NAME - len(options.suffix)] + options.suffix
+
+
+def enhanced_equal(source: BackupPolicy, options: CloneOptions) -> BackupPolicy:
+    """The Enhanced policy that keeps what `source` keeps, at its hours, in its time zone.
+
+    Retention, tiering and the snapshots' resource group are taken over to the letter; the schedule keeps its times,
+    which retention has to repeat. An hourly schedule begins at the source's time, and only where the source backs up
+    daily: a weekly policy has no daily tier for an hourly one to fill.
+    """
+    schedule = source.content.schedule
+    if options.hourly and schedule.frequency == "Daily":
+        schedule = Schedule(
+            frequency="Hourly",
+            run_times=schedule.run_times,
+            interval_hours=options.hourly.interval_hours,
+            window_hours=options.hourly.window_hours,
+        )
+    content = PolicyContent(
+        policy_type=PolicyType.ENHANCED,
+        schedule=schedule,
+        time_zone=source.content.time_zone,
+        instant_restore_days=options.instant_restore_days or source.content.instant_restore_days,
+        kept=source.content.kept,
+    )
+    name = clone_name(source, options)
+    return BackupPolicy(
+        id=f"{source.id.rpartition('/')[0]}/{name}", name=name, retention=source.retention, content=content
+    )
+
+
+def fingerprint(policy: BackupPolicy) -> str:
+    """A hash of a policy's content: it changes with anything that matters to a VM protected by it."""
+    return hashlib.sha256(msgspec.json.encode(policy.content)).hexdigest()

@@ -7,20 +7,55 @@ a rule is adding a row here and a row in tests/migration/test_preflight.py; no o
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from migration.model import BackupPolicy, Finding, Job, PolicyType, ProtectedItem, Severity, VirtualMachine
-from migration.policy import shrinks
+from migration.model import (
+    BackupPolicy,
+    Disk,
+    Finding,
+    Job,
+    PolicyType,
+    ProtectedItem,
+    Severity,
+    Vault,
+    VirtualMachine,
+)
+from migration.policy import fingerprint, shrinks
+
+POLICY_CAPACITY = 100  # VMs per policy; the portal's limit, which the API does not enforce
+DAILY_CHANGES = 1000  # configured or modified protections per vault and day
+DAILY_POLICY_WRITES = 50  # policies made or edited per vault and day
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What the plan as a whole would put on the vault: the same for each of its VMs.
+
+    `members` counts the VMs that each target policy (by lower-case name) protects now and would protect in addition.
+    """
+
+    changes: int = 0
+    new_policies: int = 0
+    members: dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Everything known about one VM. `vm` is None where the VM no longer exists."""
+    """Everything known about one VM.
+
+    `vm` is None where the VM no longer exists, `target` where there is no policy for it to move to. `standing` is the
+    policy of the target's name that the vault has: None for a clone that is still to be made.
+    """
 
     item: ProtectedItem
-    vm: VirtualMachine | None
-    source: BackupPolicy | None
-    target: BackupPolicy | None
-    target_name: str
+    vm: VirtualMachine | None = None
+    disks: tuple[Disk, ...] = ()
+    source: BackupPolicy | None = None
+    target: BackupPolicy | None = None
+    target_name: str = ""
+    standing: BackupPolicy | None = None
+    vault: Vault | None = None
     running_job: Job | None = None
+    retention_loss_accepted: bool = False
+    load: Load | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +70,9 @@ class Rule:
     evidence: Callable[[Facts], str | None]
     remedy: str
     live: bool = False
+
+
+# --- evidence
 
 
 def _already_enhanced(facts: Facts) -> str | None:
@@ -59,8 +97,9 @@ def _vm_missing(facts: Facts) -> str | None:
     return f"there is no VM {facts.item.vm_id}"
 
 
-def _unmanaged(facts: Facts) -> str | None:
-    return "at least one disk is a page blob" if facts.vm and not facts.vm.managed_disks else None
+def _shared_disks(facts: Facts) -> str | None:
+    names = [disk.id.rpartition("/")[2] for disk in facts.disks if disk.shared]
+    return f"shared disks: {', '.join(names)}" if names else None
 
 
 def _source_unknown(facts: Facts) -> str | None:
@@ -69,16 +108,86 @@ def _source_unknown(facts: Facts) -> str | None:
     return None
 
 
+def _target_missing(facts: Facts) -> str | None:
+    if facts.target or not facts.source:
+        return None
+    if not facts.target_name:
+        return f"the request maps no Enhanced policy to {facts.source.name}"
+    return f"the vault has no policy {facts.target_name} for Azure VMs"
+
+
 def _target_standard(facts: Facts) -> str | None:
     if facts.target and facts.target.policy_type is not PolicyType.ENHANCED:
         return f"{facts.target_name} is a Standard policy"
     return None
 
 
-def _retention(facts: Facts) -> str | None:
+def _target_differs(facts: Facts) -> str | None:
+    # Where the target is a policy that stands in the vault, the two are one.
+    if facts.standing and facts.target and fingerprint(facts.standing) != fingerprint(facts.target):
+        return (
+            f"{facts.target_name} exists and is not the Enhanced equal of {facts.source.name if facts.source else ''}"
+        )
+    return None
+
+
+def _retention_loss(facts: Facts) -> str:
     if not (facts.source and facts.target):
+        return ""
+    return "; ".join(map(str, shrinks(facts.source.retention, facts.target.retention)))
+
+
+def _retention(facts: Facts) -> str | None:
+    return None if facts.retention_loss_accepted else _retention_loss(facts) or None
+
+
+def _retention_accepted(facts: Facts) -> str | None:
+    loss = _retention_loss(facts) if facts.retention_loss_accepted else ""
+    return f"accepted in the request: {loss}" if loss else None
+
+
+def _immutable(facts: Facts) -> str | None:
+    if facts.vault and facts.vault.immutable and _retention_loss(facts):
+        return "the vault is immutable and the target keeps less"
+    return None
+
+
+def _guarded(facts: Facts) -> str | None:
+    if not (facts.vault and facts.vault.guarded and facts.source and facts.target):
         return None
-    return "; ".join(map(str, shrinks(facts.source.retention, facts.target.retention))) or None
+    days_now, days_then = facts.source.content.instant_restore_days, facts.target.content.instant_restore_days
+    weaker = [*map(str, shrinks(facts.source.retention, facts.target.retention))]
+    if days_then < days_now:
+        weaker.append(f"snapshots are kept {days_now} days now, {days_then} by the target")
+    return f"multi-user authorization guards the vault, and {'; '.join(weaker)}" if weaker else None
+
+
+def _instant_restore(facts: Facts) -> str | None:
+    if not facts.target or not facts.target.retention.daily:
+        return None
+    instant = facts.target.content.instant_restore_days
+    if instant >= facts.target.retention.daily:
+        return f"snapshots would be kept {instant} days, vaulted recovery points {facts.target.retention.daily}"
+    return None
+
+
+def _full(facts: Facts) -> str | None:
+    now, more = facts.load.members.get(facts.target_name.lower(), (0, 0)) if facts.load else (0, 0)
+    if now + more > POLICY_CAPACITY:
+        return f"{facts.target_name} would protect {now + more} VMs; {POLICY_CAPACITY} is the recommended most"
+    return None
+
+
+def _daily_quota(facts: Facts) -> str | None:
+    if facts.load and facts.load.changes > DAILY_CHANGES:
+        return f"{facts.load.changes} VMs of this vault would move; Azure takes {DAILY_CHANGES} changes a day"
+    return None
+
+
+def _policy_quota(facts: Facts) -> str | None:
+    if facts.load and facts.load.new_policies > DAILY_POLICY_WRITES:
+        return f"{facts.load.new_policies} policies would be made; Azure takes {DAILY_POLICY_WRITES} a day in a vault"
+    return None
 
 
 def _running_job(facts: Facts) -> str | None:
@@ -86,7 +195,14 @@ def _running_job(facts: Facts) -> str | None:
     return f"a {job.operation} job has run since {job.started_at:%Y-%m-%d %H:%M} UTC" if job else None
 
 
-B, W = Severity.BLOCKS, Severity.WAITS
+def _last_backup(facts: Facts) -> str | None:
+    status = facts.item.last_backup_status
+    return f"the last backup ended as {status}" if status not in ("", "Completed", "Healthy") else None
+
+
+# --- the table
+
+B, W = Severity.BLOCKS, Severity.WARNS
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -143,10 +259,24 @@ RULES: tuple[Rule, ...] = (
         remedy="The VM was deleted. Stop its protection, keeping or deleting the recovery points.",
     ),
     Rule(
+        code="VmFailedState",
+        severity=B,
+        evidence=lambda facts: (
+            "the VM's provisioning state is Failed" if facts.vm and facts.vm.provisioning_state == "Failed" else None
+        ),
+        remedy="Repair the VM first: Azure Backup refuses VMs in this state (UserErrorVmNotInDesirableState).",
+    ),
+    Rule(
         code="UnmanagedDisks",
         severity=B,
-        evidence=_unmanaged,
+        evidence=lambda facts: "at least one disk is a page blob" if facts.vm and not facts.vm.managed_disks else None,
         remedy="Convert the VM to managed disks first; Enhanced policies do not protect unmanaged ones.",
+    ),
+    Rule(
+        code="SharedDisk",
+        severity=B,
+        evidence=_shared_disks,
+        remedy="Detach the shared disk, change the policy, attach it again: Enhanced policies leave it out.",
     ),
     Rule(
         code="SourcePolicyUnknown",
@@ -157,10 +287,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="TargetNotFound",
         severity=B,
-        evidence=lambda facts: (
-            f"the vault has no policy {facts.target_name} for Azure VMs" if facts.target is None else None
-        ),
-        remedy="Create the policy in this vault or name another target.",
+        evidence=_target_missing,
+        remedy="Create the policy in this vault, name another target, or ask for clones.",
     ),
     Rule(
         code="TargetNotEnhanced",
@@ -169,16 +297,91 @@ RULES: tuple[Rule, ...] = (
         remedy="Name an Enhanced policy; a Standard one can't be changed into one.",
     ),
     Rule(
+        code="TargetDiffers",
+        severity=B,
+        evidence=_target_differs,
+        remedy="Ask for clones with another suffix, or name the existing policy as the target.",
+    ),
+    Rule(
         code="RetentionShrinks",
         severity=B,
         evidence=_retention,
-        remedy="Choose or create an Enhanced policy that keeps at least as much on every tier.",
+        remedy="Choose a target that keeps at least as much on every tier: Azure prunes the points that exist. "
+        "acceptRetentionLoss in the request lets it happen.",
+    ),
+    Rule(
+        code="RetentionLossAccepted",
+        severity=W,
+        evidence=_retention_accepted,
+        remedy="Recovery points older than the target keeps are pruned within a day of the change.",
+    ),
+    Rule(
+        code="VaultImmutable",
+        severity=B,
+        evidence=_immutable,
+        remedy="An immutable vault accepts no shorter retention: choose a target that keeps at least as much.",
+    ),
+    Rule(
+        code="ResourceGuardApprovalNeeded",
+        severity=B,
+        evidence=_guarded,
+        remedy="Choose a target that weakens nothing, which needs no approval by the Resource Guard's owner.",
+    ),
+    Rule(
+        code="InstantRestoreExceedsRetention",
+        severity=B,
+        evidence=_instant_restore,
+        remedy="Azure Backup refuses this: keep snapshots for fewer days than vaulted recovery points.",
+    ),
+    Rule(
+        code="PolicyWriteQuota",
+        severity=B,
+        evidence=_policy_quota,
+        remedy="Migrate the vault in parts of at most 50 source policies a day, or name existing targets.",
+    ),
+    Rule(
+        code="PolicyFull",
+        severity=W,
+        evidence=_full,
+        remedy="Spread the VMs over several Enhanced policies by mapping source policies to different targets.",
+    ),
+    Rule(
+        code="VaultDailyQuota",
+        severity=W,
+        evidence=_daily_quota,
+        remedy="The migration of this vault takes more than a day: it pauses when Azure says so and goes on by itself.",
     ),
     Rule(
         code="BackupJobRunning",
-        severity=W,
+        severity=Severity.WAITS,
         evidence=_running_job,
         remedy="The migration starts this VM when the job has ended.",
+    ),
+    Rule(
+        code="LastBackupFailed",
+        severity=W,
+        evidence=_last_backup,
+        remedy="The migration makes a backup too and may fail alike: look at the job that failed first.",
+    ),
+    Rule(
+        code="HealthActionRequired",
+        severity=W,
+        evidence=lambda facts: f"backup pre-check: {', '.join(facts.item.health)}" if facts.item.health else None,
+        remedy="Follow the recommendations in the item's health details; the migration's own backup may fail else.",
+    ),
+    Rule(
+        code="DiskExclusions",
+        severity=Severity.INFORMS,
+        evidence=lambda facts: (
+            f"selective disk backup: {facts.item.excluded_disks}" if facts.item.excluded_disks else None
+        ),
+        remedy="The setting should survive the change of policy; it is compared afterwards.",
+    ),
+    Rule(
+        code="TrustedLaunch",
+        severity=Severity.INFORMS,
+        evidence=lambda facts: "a Trusted Launch VM" if facts.vm and facts.vm.trusted_launch else None,
+        remedy="Its snapshots are managed-disk snapshots already, so that the move costs next to nothing.",
     ),
 )
 
@@ -192,8 +395,7 @@ def inspect(facts: Facts) -> tuple[Finding, ...]:
 
 def inspect_live(item: ProtectedItem) -> tuple[Finding, ...]:
     """What the rules that need no more than the item say of it now."""
-    facts = Facts(item=item, vm=None, source=None, target=None, target_name="")
-    return _ask((rule for rule in RULES if rule.live), facts)
+    return _ask((rule for rule in RULES if rule.live), Facts(item=item))
 
 
 def _ask(rules: Iterable[Rule], facts: Facts) -> tuple[Finding, ...]:

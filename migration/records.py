@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from migration.cost import CostRange, Estimate
 from migration.model import Finding, Value
 from migration.request import MigrationRequest
 
@@ -84,7 +85,7 @@ MIGRATION_TRANSITIONS: Mapping[MigrationState, frozenset[MigrationState]] = {
 class ItemRecord(Value, frozen=True, omit_defaults=True):
     """One VM in one migration: what was planned, what was done, how it ended. Times are the service's clock.
 
-    `container` is how jobs name the VM's container.
+    `verdict` is the state it was planned in, `container` how jobs name the VM's container.
     """
 
     migration_id: str
@@ -97,6 +98,9 @@ class ItemRecord(Value, frozen=True, omit_defaults=True):
     source_policy_id: str
     target_policy_id: str
     state: ItemState
+    verdict: ItemState = ItemState.PLANNED
+    cost: CostRange | None = None
+    excluded_disks: str = ""
     findings: tuple[Finding, ...] = ()
     reason: str = ""
     message: str = ""
@@ -116,6 +120,22 @@ class ItemRecord(Value, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(self, state=state, **changes)
 
 
+class PlanSummary(Value, frozen=True):
+    """A vault's plan in numbers: VMs by "verdict/reason" and by finding, and what the move does to the bill."""
+
+    verdicts: dict[str, int] = {}
+    findings: dict[str, int] = {}
+    estimate: Estimate | None = None
+
+
+class PlannedTarget(Value, frozen=True):
+    """An Enhanced policy that VMs of a vault move to. A clone that the migration has to make says from which policy."""
+
+    name: str
+    fingerprint: str
+    made_from: str = ""
+
+
 class VaultRecord(Value, frozen=True, omit_defaults=True):
     """One vault in one migration: its part of the plan, and where its controller stands."""
 
@@ -127,7 +147,9 @@ class VaultRecord(Value, frozen=True, omit_defaults=True):
     finished: bool = False
     problem: str = ""
     halted: str = ""
-    target_fingerprint: str = ""
+    plan: PlanSummary = PlanSummary()
+    targets: tuple[PlannedTarget, ...] = ()
+    matched: tuple[str, ...] = ()
     plan_hash: str = ""
     counts: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     reasons: dict[str, int] = msgspec.field(default_factory=dict[str, int])

@@ -1,13 +1,58 @@
-"""What a caller may ask for, and everything that can be wrong with it."""
+"""What a caller may ask for, and everything that can be wrong with it before anybody asks Azure."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from migration.cost import Budget, CostAssumptions
 from migration.model import Value, VaultId
+from migration.policy import CloneOptions
 
 MIGRATION_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$"  # fits a table key, a URL and, with a vault's key, an instance id
 POLICY_NAME = r"^[A-Za-z][A-Za-z0-9-]{2,149}$"  # what Azure Backup accepts as a policy's name
+SUBSCRIPTION_ID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+MOST_VAULTS = 500  # as many as Azure allows in a subscription
+
+PolicyName = Annotated[str, Meta(pattern=POLICY_NAME)]
+Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Pattern = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Patterns = Annotated[tuple[Pattern, ...], Meta(max_length=2000)]
+Tags = Annotated[dict[Name, Name], Meta(max_length=50)]
+
+
+class SubscriptionScope(Value, frozen=True):
+    """The vaults of a subscription that fit: resource group by glob, region by name, every tag by its value."""
+
+    id: Annotated[str, Meta(pattern=SUBSCRIPTION_ID)]
+    resource_groups: Patterns = ()
+    regions: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
+    vault_tags: Tags = {}
+
+
+class Selection(Value, frozen=True):
+    """Which VMs of those vaults: all of them where a field is empty.
+
+    A pattern that begins with a slash is the resource id of a VM or a protected item, any other a glob over the names
+    of VMs. `exclude` wins. `source_policies` names Standard policies, `vm_tags` tags that the VM must carry.
+    """
+
+    include: Patterns = ()
+    exclude: Patterns = ()
+    source_policies: Annotated[tuple[PolicyName, ...], Meta(max_length=200)] = ()
+    vm_tags: Tags = {}
+
+
+class Target(Value, frozen=True):
+    """The Enhanced policy each VM moves to; exactly one of the three.
+
+    `policy_name`: the policy of this name in the VM's vault. `policies`: from each Standard policy's name to an
+    Enhanced one's. `clone`: the Enhanced equal of each Standard policy, made when the migration runs.
+    """
+
+    policy_name: PolicyName | None = None
+    policies: Annotated[dict[PolicyName, PolicyName], Meta(min_length=1, max_length=200)] | None = None
+    clone: CloneOptions | None = None
 
 
 class Limits(Value, frozen=True):
@@ -24,23 +69,22 @@ class Limits(Value, frozen=True):
     ] = 5
 
 
-class Target(Value, frozen=True):
-    """The Enhanced policy that every VM moves to: a policy of this name in its own vault."""
-
-    policy_name: Annotated[str, Meta(pattern=POLICY_NAME)]
-
-
 class MigrationRequest(Value, frozen=True):
-    """What a caller asks for: plan, or migrate, these vaults' Azure VM items to that Enhanced policy."""
+    """What a caller asks for: plan, or migrate, these VMs of these vaults to that Enhanced policy."""
 
     mode: Literal["plan", "migrate"]
-    vaults: Annotated[tuple[str, ...], Meta(min_length=1, max_length=500)]
     target: Target
+    vaults: Annotated[tuple[str, ...], Meta(max_length=MOST_VAULTS)] = ()
+    subscriptions: Annotated[tuple[SubscriptionScope, ...], Meta(max_length=100)] = ()
+    items: Selection = Selection()
     id: Annotated[str, Meta(pattern=MIGRATION_ID)] | None = None
     acknowledge_irreversible: bool = False
+    accept_retention_loss: bool = False
     approval: Literal["required", "none"] = "required"
     approval_timeout_hours: Annotated[int, Meta(ge=1, le=720)] = 168
     limits: Limits = Limits()
+    cost: CostAssumptions = CostAssumptions()
+    budget: Budget | None = None
 
 
 class Problem(Value, frozen=True):
@@ -51,23 +95,43 @@ class Problem(Value, frozen=True):
 
 
 def problems_of(request: MigrationRequest) -> list[Problem]:
-    """What no field alone can tell: vault ids that are none, vaults named twice, a migration not acknowledged."""
-    problems: list[Problem] = []
+    """What no field's own type can tell."""
+    return [*_scope_problems(request), *_target_problems(request.target), *_consent_problems(request)]
+
+
+def _scope_problems(request: MigrationRequest) -> Iterator[Problem]:
+    if not request.vaults and not request.subscriptions:
+        yield Problem(path="$.vaults", message="name at least one vault, or a subscription in $.subscriptions")
     seen: set[str] = set()
     for index, vault in enumerate(request.vaults):
+        path = f"$.vaults[{index}]"
         try:
             key = str(VaultId.parse(vault)).lower()
-            message = "this vault is named twice" if key in seen else ""
-            seen.add(key)
         except ValueError as error:
-            message = str(error)
-        if message:
-            problems.append(Problem(path=f"$.vaults[{index}]", message=message))
+            yield Problem(path=path, message=str(error))
+            continue
+        if key in seen:
+            yield Problem(path=path, message="this vault is named twice")
+        seen.add(key)
+    subscriptions: set[str] = set()
+    for index, scope in enumerate(request.subscriptions):
+        if scope.id.lower() in subscriptions:
+            yield Problem(path=f"$.subscriptions[{index}].id", message="this subscription is named twice")
+        subscriptions.add(scope.id.lower())
+
+
+def _target_problems(target: Target) -> Iterator[Problem]:
+    named = [field for field in ("policy_name", "policies", "clone") if getattr(target, field) is not None]
+    if len(named) != 1:
+        yield Problem(path="$.target", message="name exactly one of policyName, policies and clone")
+
+
+def _consent_problems(request: MigrationRequest) -> Iterator[Problem]:
+    if request.budget and request.budget.currency != request.cost.currency:
+        message = f"the estimate is in {request.cost.currency}; set $.cost.currency and a price to have it in another"
+        yield Problem(path="$.budget.currency", message=message)
     if request.mode == "migrate" and not request.acknowledge_irreversible:
-        problems.append(
-            Problem(
-                path="$.acknowledgeIrreversible",
-                message="a migration can't be undone: set this to true to start one, or ask for mode 'plan'",
-            )
+        yield Problem(
+            path="$.acknowledgeIrreversible",
+            message="a migration can't be undone: set this to true to start one, or ask for mode 'plan'",
         )
-    return problems

@@ -5,7 +5,18 @@ from typing import Any
 
 import msgspec
 
-from migration.model import BackupPolicy, Job, PolicyType, ProtectedItem, Retention, VirtualMachine
+from migration.model import (
+    BackupPolicy,
+    Disk,
+    Job,
+    PolicyContent,
+    PolicyType,
+    ProtectedItem,
+    Retention,
+    Schedule,
+    Vault,
+    VirtualMachine,
+)
 from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, VaultRecord
 from migration.request import MigrationRequest
 
@@ -56,23 +67,43 @@ def a_vm(name: str = "web-01", **changes: Any) -> VirtualMachine:
     return msgspec.structs.replace(VirtualMachine(id=vm_id(name), managed_disks=True), **changes)
 
 
+def a_disk(name: str = "web-01-os", **changes: Any) -> Disk:
+    """A managed disk of 128 GB."""
+    return msgspec.structs.replace(Disk(id=disk_id(name), size_gb=128), **changes)
+
+
+def disk_id(name: str = "web-01-os") -> str:
+    """The resource id of a disk."""
+    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Compute/disks/{name}"
+
+
+def the_vault(**changes: Any) -> Vault:
+    """The vault as Azure describes it."""
+    return msgspec.structs.replace(Vault(id=VAULT, region="westeurope"), **changes)
+
+
+def some_content(**changes: Any) -> PolicyContent:
+    """A Standard policy's content: daily, thirty days."""
+    plain = PolicyContent(
+        policy_type=PolicyType.STANDARD,
+        schedule=Schedule(frequency="Daily", run_times=("2024-04-28T16:30:00Z",)),
+        time_zone="UTC",
+        instant_restore_days=2,
+        kept="{}",
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
 def a_policy(**changes: Any) -> BackupPolicy:
     """The Standard policy every vault is born with."""
-    plain = BackupPolicy(
-        id=STANDARD,
-        name="DefaultPolicy",
-        policy_type=PolicyType.STANDARD,
-        retention=Retention(daily=30),
-        instant_restore_days=2,
-        fingerprint="standard",
-    )
+    plain = BackupPolicy(id=STANDARD, name="DefaultPolicy", retention=Retention(daily=30), content=some_content())
     return msgspec.structs.replace(plain, **changes)
 
 
 def an_enhanced_policy(**changes: Any) -> BackupPolicy:
     """The Enhanced policy every vault is born with."""
-    plain = a_policy(id=ENHANCED, name="EnhancedPolicy", policy_type=PolicyType.ENHANCED, fingerprint="enhanced")
-    return msgspec.structs.replace(plain, **changes)
+    content = some_content(policy_type=PolicyType.ENHANCED)
+    return msgspec.structs.replace(a_policy(id=ENHANCED, name="EnhancedPolicy", content=content), **changes)
 
 
 def a_job(name: str = "web-01", **changes: Any) -> Job:

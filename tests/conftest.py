@@ -20,6 +20,8 @@ from clients.arm import ArmReader
 from clients.backup import BackupClient
 from clients.compute import ComputeClient
 from clients.ledger import Ledger
+from clients.prices import PriceClient
+from clients.vaults import VaultClient
 from local_stack.azurite import start_azurite
 from simulator import Clock, ManualClock, Scenario, Simulator
 
@@ -99,6 +101,16 @@ async def backup(simulator: Simulator) -> AsyncIterator[BackupClient]:
 @pytest.fixture
 async def clients(simulator: Simulator, ledger: Ledger, backup: BackupClient) -> AsyncIterator[Clients]:
     """All of the app's clients, facing the simulator and the emulator; the app's clock is the simulator's."""
-    compute = ComputeClient(ArmReader(simulator.url, SCOPE, AnyToken()))
-    yield Clients(backup=backup, compute=compute, ledger=ledger, clock=simulator.clock.now)
-    await compute.close()
+    reader = ArmReader(simulator.url, SCOPE, AnyToken())
+    prices = PriceClient("", simulator.clock.now)
+    clock = simulator.clock.now
+    yield Clients(
+        backup=backup,
+        vaults=VaultClient(reader),
+        compute=ComputeClient(reader, clock),
+        prices=prices,
+        ledger=ledger,
+        clock=clock,
+    )
+    await prices.close()
+    await reader.close()

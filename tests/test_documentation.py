@@ -68,7 +68,7 @@ def test_every_state_of_a_vm_is_explained() -> None:
     """Nothing in an answer is left to be guessed; states that come with later work are not promised yet."""
     explained = set(re.findall(r"^\| (`.+?) \|", README.partition("| State of a VM")[2], re.M))
     names = {name for cell in explained for name in re.findall(r"`(\w+)`", cell)}
-    assert names >= {state.value for state in ItemState} - {"Excluded", "Cancelled"}
+    assert names >= {state.value for state in ItemState} - {"Cancelled"}
 
 
 def test_the_example_request_is_valid_and_shows_the_defaults() -> None:

@@ -18,6 +18,7 @@ def test_defaults_leave_only_the_ledger_to_be_set() -> None:
         "arm_base_url": "https://management.azure.com",
         "arm_scope": "https://management.azure.com/.default",
         "job_reads_per_hour": 150,
+        "retail_prices_url": "https://prices.azure.com",
     }
 
 
@@ -32,6 +33,7 @@ SET = {
     "ARM_BASE_URL": ("https://127.0.0.1:8443/", "https://127.0.0.1:8443"),
     "ARM_SCOPE": ("https://management.usgovcloudapi.net/.default", "https://management.usgovcloudapi.net/.default"),
     "JOB_READS_PER_HOUR": ("30", 30),
+    "RETAIL_PRICES_URL": ("", ""),
 }
 
 

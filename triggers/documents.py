@@ -4,8 +4,12 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from migration.model import Finding, Value
-from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, VaultRecord
+from migration.compare import Difference
+from migration.cost import CostRange, basis
+from migration.lifecycle import estimate_of, over_budget
+from migration.model import Finding, Severity, Value
+from migration.preflight import RULES
+from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, PlannedTarget, VaultRecord
 from migration.request import MigrationRequest, Problem
 
 
@@ -27,6 +31,7 @@ class Links(Value, frozen=True):
 
     self: str
     items: str
+    plan: str
     approve: str
     reject: str
 
@@ -62,6 +67,8 @@ class ItemStatus(Value, frozen=True):
     message: str
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...]
+    verdict: ItemState
+    cost: CostRange | None
     source_policy: str
     target_policy: str
     operation_id: str
@@ -75,6 +82,48 @@ class ItemList(Value, frozen=True):
 
     items: tuple[ItemStatus, ...]
     next_link: str
+
+
+class VerdictGroup(Value, frozen=True):
+    """How many VMs share a verdict and its reason."""
+
+    verdict: ItemState
+    reason: str
+    vms: int
+
+
+class FindingGroup(Value, frozen=True):
+    """How many VMs a rule found something on."""
+
+    code: str
+    severity: Severity
+    remedy: str
+    vms: int
+
+
+class VaultPlan(Value, frozen=True):
+    """A vault's part of the plan."""
+
+    key: str
+    vault_id: str
+    verdicts: tuple[VerdictGroup, ...]
+    targets: tuple[PlannedTarget, ...]
+    monthly_change: CostRange | None
+
+
+class PlanDocument(Value, frozen=True):
+    """What would happen, why, and what it would cost: grouped, because people read reasons, not thousands of VMs."""
+
+    id: str
+    state: MigrationState
+    plan_hash: str
+    verdicts: tuple[VerdictGroup, ...]
+    findings: tuple[FindingGroup, ...]
+    monthly_change: CostRange
+    cost_basis: tuple[str, ...]
+    over_budget: str
+    vaults: tuple[VaultPlan, ...]
+    differences: tuple[Difference, ...] | None = None
 
 
 class ProblemDocument(Value, frozen=True):
@@ -114,7 +163,49 @@ def migration_status(record: MigrationRecord, vaults: list[VaultRecord], url: st
             )
             for vault in vaults
         ),
-        links=Links(self=url, items=f"{url}/items", approve=f"{url}/approve", reject=f"{url}/reject"),
+        links=Links(
+            self=url, items=f"{url}/items", plan=f"{url}/plan", approve=f"{url}/approve", reject=f"{url}/reject"
+        ),
+    )
+
+
+def plan_document(
+    record: MigrationRecord, vaults: list[VaultRecord], differences: tuple[Difference, ...] | None
+) -> PlanDocument:
+    """The plan document of a migration, and how it differs from another plan where one was named."""
+    rules = {rule.code: rule for rule in RULES}
+    whole = estimate_of(vaults, record.request.cost.currency)
+    return PlanDocument(
+        id=record.migration_id,
+        state=record.state,
+        plan_hash=record.plan_hash,
+        verdicts=_verdicts(_sum(vault.plan.verdicts for vault in vaults)),
+        findings=tuple(
+            FindingGroup(code=code, severity=rules[code].severity, remedy=rules[code].remedy, vms=vms)
+            for code, vms in _sum(vault.plan.findings for vault in vaults).items()
+        ),
+        monthly_change=whole.monthly_change,
+        cost_basis=basis(whole, record.request.cost),
+        over_budget=over_budget(record, vaults),
+        vaults=tuple(
+            VaultPlan(
+                key=vault.vault_key,
+                vault_id=vault.vault_id,
+                verdicts=_verdicts(vault.plan.verdicts),
+                targets=vault.targets,
+                monthly_change=vault.plan.estimate.monthly_change if vault.plan.estimate else None,
+            )
+            for vault in vaults
+        ),
+        differences=differences,
+    )
+
+
+def _verdicts(groups: dict[str, int]) -> tuple[VerdictGroup, ...]:
+    return tuple(
+        VerdictGroup(verdict=ItemState(verdict), reason=reason, vms=vms)
+        for group, vms in groups.items()
+        for verdict, _, reason in [group.partition("/")]
     )
 
 
@@ -131,6 +222,8 @@ def item_status(record: ItemRecord) -> ItemStatus:
         message=record.message,
         warnings=record.warnings,
         findings=record.findings,
+        verdict=record.verdict,
+        cost=record.cost,
         source_policy=record.source_policy_id.rpartition("/")[2],
         target_policy=record.target_policy_id.rpartition("/")[2],
         operation_id=record.operation_id,

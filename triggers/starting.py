@@ -1,23 +1,36 @@
-"""How a migration comes into being: the ledger first, then the orchestration. Safe to do twice."""
+"""How a migration comes into being: its scope resolved, then the ledger, then the orchestration. Safe to do twice."""
 
+import asyncio
 import secrets
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
 from azure.durable_functions import DurableOrchestrationClient
 
 from clients import Clients
+from clients.arm import Refused
+from clients.ledger import Missing
 from migration.cycle import pace
-from migration.model import VaultId
+from migration.model import Vault, VaultId
 from migration.records import MigrationRecord, MigrationState, VaultRecord
-from migration.request import MigrationRequest
+from migration.request import MigrationRequest, Problem
+from migration.scope import resolve, subscriptions_of
 from migration.steps import MigrateOrder
 from settings import Settings
 
 
 class Taken(Exception):
     """The id belongs to a migration that was asked for differently."""
+
+
+class OutOfScope(Exception):
+    """The request names vaults that are not there; nothing was started."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        super().__init__("the request names vaults that are not there")
+        self.problems = tuple(problems)
 
 
 class NotStarted(Exception):
@@ -30,47 +43,71 @@ async def start(
     """Write the migration and its vaults to the ledger and start `migrate`; answers the record.
 
     The same request under the same id finds the migration that is there, and starts it if an earlier call came to
-    nothing half-way. Raises Taken where the id stands for another request, NotStarted where it is half-way now.
+    nothing half-way. Raises Taken where the id stands for another request, OutOfScope where it names what is not
+    there, NotStarted where it is half-way now, ArmError where Azure can't be asked.
     """
     now = clients.clock()
     request = msgspec.structs.replace(request, id=request.id or _new_id(now))
-    record = MigrationRecord(
-        migration_id=str(request.id), state=MigrationState.PLANNING, request=request, requested_at=now
-    )
     await clients.ledger.prepare()
-    if not await clients.ledger.insert_migration(record):
-        known = await clients.ledger.read_migration(record.migration_id)
-        if known.request != request:
-            raise Taken(f"migration {record.migration_id} exists and was asked for differently")
-        record = known
-    if not record.ended and not await client.get_status(record.migration_id):
-        vaults = _vaults(record, settings)
-        await clients.ledger.insert_vaults(vaults)
-        order = MigrateOrder(migration_id=record.migration_id, vault_keys=tuple(vault.vault_key for vault in vaults))
-        try:
-            await client.start_new("migrate", record.migration_id, msgspec.to_builtins(order))
-        except Exception as error:  # the SDK raises bare Exception for whatever its hub answers
-            raise NotStarted(record.migration_id) from error
+    record = await _known(clients, request)
+    if record and record.ended:
+        return record
+    if record and await client.get_status(record.migration_id):
+        return record
+    vaults = await _vaults(clients, settings, request)
+    if record is None:
+        record = MigrationRecord(
+            migration_id=str(request.id), state=MigrationState.PLANNING, request=request, requested_at=now
+        )
+        if not await clients.ledger.insert_migration(record):
+            return await start(clients, settings, client, request)  # somebody else was faster
+    await clients.ledger.insert_vaults(vaults)
+    order = MigrateOrder(migration_id=record.migration_id, vault_keys=tuple(vault.vault_key for vault in vaults))
+    try:
+        await client.start_new("migrate", record.migration_id, msgspec.to_builtins(order))
+    except Exception as error:  # the SDK raises bare Exception for whatever its hub answers
+        raise NotStarted(record.migration_id) from error
     return record
+
+
+async def _known(clients: Clients, request: MigrationRequest) -> MigrationRecord | None:
+    try:
+        known = await clients.ledger.read_migration(str(request.id))
+    except Missing:
+        return None
+    if known.request != request:
+        raise Taken(f"migration {request.id} exists and was asked for differently")
+    return known
 
 
 def _new_id(now: datetime) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def _vaults(record: MigrationRecord, settings: Settings) -> list[VaultRecord]:
-    ids = [VaultId.parse(vault) for vault in record.request.vaults]
+async def _vaults(clients: Clients, settings: Settings, request: MigrationRequest) -> list[VaultRecord]:
+    subscriptions = subscriptions_of(request)
+    lists = await asyncio.gather(*(_visible(clients, subscription) for subscription in subscriptions))
+    visible = {subscription.lower(): vaults for subscription, vaults in zip(subscriptions, lists, strict=True)}
+    vaults, problems = resolve(request, visible)
+    if problems:
+        raise OutOfScope(problems)
+    ids = [VaultId.parse(vault.id) for vault in vaults]
     neighbours = Counter(vault.subscription.lower() for vault in ids)
     return [
         VaultRecord(
-            migration_id=record.migration_id,
+            migration_id=str(request.id),
             vault_key=vault.key,
             vault_id=str(vault),
             poll_seconds=pace(
-                record.request.limits.poll_seconds,
-                neighbours[vault.subscription.lower()],
-                settings.job_reads_per_hour,
+                request.limits.poll_seconds, neighbours[vault.subscription.lower()], settings.job_reads_per_hour
             ),
         )
         for vault in ids
     ]
+
+
+async def _visible(clients: Clients, subscription: str) -> list[Vault]:
+    try:
+        return await clients.vaults.list_vaults(subscription)
+    except Refused:  # no such subscription, or no role in it: nothing of it is visible
+        return []

@@ -12,7 +12,7 @@ from clients.arm import Throttled
 from migration.records import ItemState
 from simulator import Simulator
 from simulator.troubles import Trouble, TroubleKind
-from tests.activities.ledgers import ORDER, given, verdicts
+from tests.activities.ledgers import ORDER, found, given, verdicts
 from tests.builders import ENHANCED, VAULT_KEY
 from tests.clients.simulated import POLICY_READ, a_scenario, a_vm_group
 
@@ -76,8 +76,7 @@ async def test_an_edited_target_stops_the_vault(simulator: Simulator, surveyed: 
     await ensure_policy(surveyed, ORDER)
 
     assert await verdicts(surveyed.ledger) == DRIFTED
-    vault = await surveyed.ledger.read_vault("m1", VAULT_KEY)
-    assert vault.problem == "EnhancedPolicy was changed since the plan was made"
+    assert (await found(surveyed.ledger)).message == "EnhancedPolicy is not the policy that was planned"
 
 
 @pytest.mark.parametrize("scenario", [ESTATE])
@@ -87,7 +86,7 @@ async def test_a_deleted_target_stops_the_vault(simulator: Simulator, surveyed: 
     await ensure_policy(surveyed, ORDER)
     await ensure_policy(surveyed, ORDER)
     assert await verdicts(surveyed.ledger) == DRIFTED
-    assert (await surveyed.ledger.read_vault("m1", VAULT_KEY)).problem.endswith("was deleted since the plan was made")
+    assert (await found(surveyed.ledger)).message == "EnhancedPolicy was deleted since the plan was made"
 
 
 async def test_a_target_that_can_not_be_read_is_asked_for_again(simulator: Simulator, surveyed: Clients) -> None:

@@ -16,9 +16,11 @@ from tests.activities.ledgers import ORDER, given, verdicts
 from tests.builders import ENHANCED, STANDARD, VAULT_KEY, a_record, a_vault
 from tests.clients.canned import Canned, CannedAzure
 from tests.clients.simulated import (
+    DISK_READ,
     ITEM_LIST,
     JOB_READ,
     POLICY_READ,
+    VAULT_READ,
     VM_READ,
     a_policy_table,
     a_scenario,
@@ -67,7 +69,8 @@ async def test_every_vm_of_the_vault_gets_its_verdict(clients: Clients) -> None:
     assert vault.surveyed and not vault.problem
     assert vault.counts == {"AlreadyEnhanced": 1, "Blocked": 7, "Planned": 3}
     assert sum(vault.reasons.values()) == 8
-    assert vault.target_fingerprint and vault.plan_hash
+    assert [target.name for target in vault.targets] == ["EnhancedPolicy"] and vault.plan_hash
+    assert vault.plan.verdicts["Planned/"] == 3
 
 
 async def test_a_planned_vm_carries_everything_its_migration_needs(clients: Clients) -> None:
@@ -75,7 +78,10 @@ async def test_a_planned_vm_carries_everything_its_migration_needs(clients: Clie
     await given(clients.ledger)
     await survey_vault(clients, ORDER)
     [record] = await clients.ledger.read_items("m1", VAULT_KEY)
-    assert msgspec.structs.replace(record, etag="") == a_record(source_policy_id=STANDARD, target_policy_id=ENHANCED)
+    assert record.cost and record.cost.high > record.cost.low > 0
+    assert msgspec.structs.replace(record, etag="", cost=None) == a_record(
+        source_policy_id=STANDARD, target_policy_id=ENHANCED
+    )
 
 
 @pytest.mark.parametrize("scenario", [a_scenario(a_vm_group("busy", running_backup_minutes=40))])
@@ -97,13 +103,20 @@ async def test_a_running_backup_is_noted_and_does_not_block(clients: Clients) ->
     ],
     ids=["one VM", "sixty", "sixty in two pages"],
 )
-async def test_a_survey_costs_four_lists_whatever_the_number_of_vms(
+async def test_a_survey_costs_lists_only_whatever_the_number_of_vms(
     pages: int, simulator: Simulator, clients: Clients
 ) -> None:
-    """Items, policies, running jobs and the subscription's VMs are read by list; no VM is asked for by itself."""
+    """The vault, its lists, the subscription's VMs and disks, the target's members; no VM is asked for by itself."""
     await given(clients.ledger)
     await survey_vault(clients, ORDER)
-    assert simulator.log.counts() == {ITEM_LIST: pages, POLICY_READ: 1, JOB_READ: 1, VM_READ: pages}
+    assert simulator.log.counts() == {
+        VAULT_READ: 1,
+        ITEM_LIST: pages,
+        POLICY_READ: 2,
+        JOB_READ: 1,
+        VM_READ: pages,
+        DISK_READ: pages,
+    }
 
 
 async def test_a_second_survey_changes_nothing(simulator: Simulator, clients: Clients) -> None:
@@ -133,7 +146,7 @@ async def test_a_survey_that_was_cut_short_is_done_again(clients: Clients) -> No
     assert await verdicts(clients.ledger) == {"web-01": (PLANNED, "")}
 
 
-@pytest.mark.parametrize("action", [ITEM_LIST, POLICY_READ, JOB_READ, VM_READ])
+@pytest.mark.parametrize("action", [VAULT_READ, ITEM_LIST, POLICY_READ, JOB_READ, VM_READ, DISK_READ])
 async def test_a_vault_that_may_not_be_read_is_recorded_with_the_problem(
     action: str, simulator: Simulator, clients: Clients
 ) -> None:

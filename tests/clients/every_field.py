@@ -1,12 +1,25 @@
 """Every kind of record that the ledger keeps, once at its defaults and once with every field set."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
+from migration.cost import CostRange, Price, PriceSource, add_up
 from migration.model import Finding, Severity
-from migration.records import Decision, ItemRecord, ItemState, MigrationRecord, MigrationState, VaultRecord
+from migration.records import (
+    Decision,
+    ItemRecord,
+    ItemState,
+    MigrationRecord,
+    MigrationState,
+    PlannedTarget,
+    PlanSummary,
+    VaultRecord,
+)
 from migration.request import Limits
 from tests.builders import NOW, a_migration, a_record, a_request, a_vault
 
+PRICE = Price(per_gb_month=Decimal("0.05"), currency="USD", source=PriceSource.SHIPPED_TABLE, as_of=NOW.date())
+COST = CostRange(low=Decimal("1.10"), high=Decimal("6.9120"), currency="USD")
 FINDING = Finding(code="BackupJobRunning", severity=Severity.WAITS, message='It\'s "busy"', remedy="Wait.\nOr not.")
 Record = ItemRecord | VaultRecord | MigrationRecord
 
@@ -18,6 +31,9 @@ RECORDS: dict[str, Record] = {
         reason="NotVerified",
         message="line one\r\nline two",
         warnings=("one", "two, 'quoted'"),
+        verdict=ItemState.BLOCKED,
+        cost=COST,
+        excluded_disks='{"diskLunList":[1]}',
         unanswered=2,
         operation_id="operation-1",
         job_id="job-1",
@@ -32,7 +48,11 @@ RECORDS: dict[str, Record] = {
         finished=True,
         problem="403 AuthorizationFailed",
         halted="5 VMs of this vault failed",
-        target_fingerprint="f" * 64,
+        plan=PlanSummary(
+            verdicts={"Planned/": 7}, findings={"TrustedLaunch": 1}, estimate=add_up([COST, None], PRICE)
+        ),
+        targets=(PlannedTarget(name="Gold-enhanced", fingerprint="f" * 64, made_from="Gold"),),
+        matched=("web-*",),
         plan_hash="p" * 64,
         counts={"Planned": 7, "Blocked": 1},
         reasons={"RetentionShrinks": 1},

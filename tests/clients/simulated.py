@@ -20,7 +20,9 @@ ITEM_WRITE = "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContaine
 ITEM_LIST = "Microsoft.RecoveryServices/vaults/backupProtectedItems/read"
 JOB_READ = "Microsoft.RecoveryServices/vaults/backupJobs/read"
 POLICY_READ = "Microsoft.RecoveryServices/vaults/backupPolicies/read"
+VAULT_READ = "Microsoft.RecoveryServices/vaults/read"
 VM_READ = "Microsoft.Compute/virtualMachines/read"
+DISK_READ = "Microsoft.Compute/disks/read"
 
 
 def a_vm_group(name: str = "web-01", **changes: Any) -> VmGroup:

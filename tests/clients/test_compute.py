@@ -1,6 +1,8 @@
 """VMs and their disks, read by list from the simulated Compute."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -9,16 +11,16 @@ from clients.compute import ComputeClient
 from simulator import Simulator
 from simulator.scenario import Service
 from simulator.troubles import Trouble, TroubleKind
-from tests.builders import SUBSCRIPTION, vm_id
+from tests.builders import NOW, SUBSCRIPTION, vm_id
 from tests.clients.canned import Canned, CannedAzure
-from tests.clients.simulated import VM_READ, a_scenario, a_vm_group
+from tests.clients.simulated import DISK_READ, VM_READ, a_scenario, a_vm_group
 from tests.conftest import SCOPE, AnyToken
 
 
 @pytest.fixture
 async def compute(simulator: Simulator) -> AsyncIterator[ComputeClient]:
     """The app's client of Compute, facing the simulator."""
-    client = ComputeClient(ArmReader(simulator.url, SCOPE, AnyToken()))
+    client = ComputeClient(ArmReader(simulator.url, SCOPE, AnyToken()), simulator.clock.now)
     yield client
     await client.close()
 
@@ -42,7 +44,7 @@ async def test_one_unmanaged_data_disk_is_enough() -> None:
     managed, blob = {"managedDisk": {"id": "disk"}}, {"vhd": {"uri": "https://account.blob.example/disk.vhd"}}
     machine = {"id": vm_id(), "properties": {"storageProfile": {"osDisk": managed, "dataDisks": [managed, blob]}}}
     async with CannedAzure(Canned(body={"value": [machine]})) as azure:
-        [found] = await ComputeClient(azure.arm).list_virtual_machines(SUBSCRIPTION)
+        [found] = await ComputeClient(azure.arm, lambda: NOW).list_virtual_machines(SUBSCRIPTION)
     assert found.managed_disks is False
 
 
@@ -77,3 +79,22 @@ async def test_a_throttle_is_not_slept_out(simulator: Simulator, compute: Comput
         await compute.list_virtual_machines(SUBSCRIPTION)
     assert throttled.value.seconds == 1200
     assert simulator.log.counts() == {VM_READ: 1}
+
+
+async def test_vaults_surveyed_side_by_side_share_a_reading(compute: ComputeClient, simulator: Simulator) -> None:
+    """The lists of a subscription are read once for all of its vaults, and again when they are no longer fresh."""
+    await asyncio.gather(*(compute.list_disks(SUBSCRIPTION) for _ in range(5)))
+    assert simulator.log.counts()[DISK_READ] == 1
+
+    simulator.clock.advance(timedelta(minutes=6))
+    await compute.list_disks(SUBSCRIPTION.upper())
+    assert simulator.log.counts()[DISK_READ] == 2
+
+
+async def test_a_disk_tells_its_size_and_whether_it_is_shared() -> None:
+    """More than one share makes a shared disk; one without a number has one."""
+    shared = {"id": "/disks/quorum", "properties": {"diskSizeGB": 256, "maxShares": 2}}
+    own = {"id": "/disks/os", "properties": {"diskSizeGB": 128}}
+    async with CannedAzure(Canned(body={"value": [shared, own]})) as azure:
+        disks = await ComputeClient(azure.arm, lambda: NOW).list_disks(SUBSCRIPTION)
+    assert [(disk.size_gb, disk.shared) for disk in disks] == [(256, True), (128, False)]

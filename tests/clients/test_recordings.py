@@ -90,6 +90,11 @@ A_POLICY = {
     "properties": {
         "backupManagementType": "AzureIaasVM",
         "policyType": "V2",
+        "schedulePolicy": {
+            "schedulePolicyType": "SimpleSchedulePolicyV2",
+            "scheduleRunFrequency": "Weekly",
+            "weeklySchedule": {"scheduleRunDays": ["Sunday"], "scheduleRunTimes": ["2025-10-27T13:00:00Z"]},
+        },
         "retentionPolicy": {
             "retentionPolicyType": "LongTermRetentionPolicy",
             "weeklySchedule": {"retentionDuration": {"count": 104, "durationType": "Weeks"}},
@@ -126,7 +131,7 @@ async def test_policies_are_read_as_they_were_recorded(body: Any, expected: tupl
         policy = await azure.backup.get_policy(VAULT_1, expected[0])
         listed = await azure.backup.list_policies(VAULT_1)
     assert policy
-    assert (policy.name, policy.policy_type, policy.retention, policy.instant_restore_days) == expected
+    assert (policy.name, policy.policy_type, policy.retention, policy.content.instant_restore_days) == expected
     assert listed == [policy]
 
 

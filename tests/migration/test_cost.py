@@ -80,7 +80,7 @@ TABLE = [
     (512, 0.02, "1.02", {1: "25.60", 2: "26.11", 7: "28.67", 30: "40.45"}),
     (2048, 0.05, "10.24", {1: "102.40", 2: "107.52", 7: "133.12", 30: "250.88"}),
 ]
-"""Used GB, daily churn, what Standard costs at 2 days, what Enhanced costs by days; at 0.05 USD, worked out apart."""
+"""Used GB, daily churn, Standard at 2 days, Enhanced by days: the cost at 0.05 USD, worked out by hand."""
 
 
 @pytest.mark.parametrize(

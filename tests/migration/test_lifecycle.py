@@ -1,13 +1,15 @@
 """A migration's own states: what ends its planning, its wait for approval and its run."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import msgspec
 import pytest
 
+from migration.cost import Budget, CostRange, Price, PriceSource, add_up
 from migration.lifecycle import advance, fail
 from migration.plan import hash_plan
-from migration.records import MIGRATION_TRANSITIONS, Decision, MigrationRecord, MigrationState, VaultRecord
+from migration.records import MIGRATION_TRANSITIONS, Decision, MigrationRecord, MigrationState, PlanSummary, VaultRecord
 from tests.builders import NOW, VAULT_KEY, a_migration, a_request, a_vault
 
 SURVEYED = a_vault(surveyed=True, plan_hash="h", counts={"Planned": 3})
@@ -54,6 +56,28 @@ def test_a_plan_without_anything_to_do_is_complete() -> None:
     """Nobody is asked to approve nothing."""
     nothing = a_vault(surveyed=True, plan_hash="h", counts={"AlreadyEnhanced": 3})
     assert advance(a_migration(), [nothing], NOW).state is MigrationState.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("budget", "sizes", "state"),
+    [
+        (None, [128], MigrationState.AWAITING_APPROVAL),
+        (Budget(monthly_increase=20), [128], MigrationState.AWAITING_APPROVAL),
+        (Budget(monthly_increase=1), [128], MigrationState.FAILED),
+        (Budget(monthly_increase=20), [128, None], MigrationState.FAILED),
+    ],
+)
+def test_a_budget_stops_a_plan_that_may_exceed_it(
+    budget: Budget | None, sizes: list[int | None], state: MigrationState
+) -> None:
+    """The high end counts, and a VM of unknown size can't be within any budget."""
+    costs = [
+        CostRange(low=Decimal(size) / 100, high=Decimal(size) / 10, currency="USD") if size else None for size in sizes
+    ]
+    price = Price(per_gb_month=Decimal("0.05"), currency="USD", source=PriceSource.REQUEST)
+    plan = PlanSummary(estimate=add_up(costs, price))
+    vault = msgspec.structs.replace(SURVEYED, plan=plan)
+    assert advance(a_migration(request=a_request(budget=budget)), [vault], NOW).state is state
 
 
 def test_a_vault_that_cannot_be_read_fails_the_migration() -> None:

@@ -2,14 +2,20 @@
 
 import pytest
 
+from migration.cost import Budget
 from migration.model import VaultId
-from migration.request import problems_of
-from tests.builders import VAULT, a_request
+from migration.policy import CloneOptions
+from migration.request import SubscriptionScope, Target, problems_of
+from tests.builders import SUBSCRIPTION, VAULT, a_request
+
+ONE = SubscriptionScope(id=SUBSCRIPTION)
+OTHER_CASE = SubscriptionScope(id=SUBSCRIPTION.upper())
 
 
 def test_a_valid_request_has_no_problem() -> None:
-    """The plain request of the builders passes."""
+    """The plain request of the builders passes, and one that names a subscription instead of vaults."""
     assert problems_of(a_request()) == []
+    assert problems_of(a_request(vaults=(), subscriptions=(ONE,))) == []
 
 
 @pytest.mark.parametrize(
@@ -19,6 +25,11 @@ def test_a_valid_request_has_no_problem() -> None:
         ({"vaults": (VAULT + "/backupPolicies/x",)}, "$.vaults[0]", "not the resource id"),
         ({"vaults": (VAULT, VAULT.upper())}, "$.vaults[1]", "named twice"),
         ({"acknowledge_irreversible": False}, "$.acknowledgeIrreversible", "can't be undone"),
+        ({"vaults": ()}, "$.vaults", "at least one vault"),
+        ({"budget": Budget(monthly_increase=1, currency="EUR")}, "$.budget.currency", "the estimate is in USD"),
+        ({"subscriptions": (ONE, OTHER_CASE)}, "$.subscriptions[1].id", "named twice"),
+        ({"target": Target()}, "$.target", "exactly one"),
+        ({"target": Target(policy_name="A-1", clone=CloneOptions())}, "$.target", "exactly one"),
     ],
 )
 def test_a_mistake_is_named_by_its_path(changes: dict[str, object], path: str, says: str) -> None:

@@ -53,6 +53,13 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no vaults": ({"vaults": []}, "$.vaults"),
     "a vault that is none": ({"vaults": ["vault-1"]}, "$.vaults[0]"),
     "a path for a policy": ({"target": {"policyName": "../DefaultPolicy"}}, "$.target.policyName"),
+    "two targets": ({"target": {"policyName": "EnhancedPolicy", "clone": {}}}, "$.target"),
+    "a clone with odd hours": (
+        {"target": {"clone": {"hourly": {"intervalHours": 5, "windowHours": 12}}}},
+        "$.target.clone.hourly.intervalHours",
+    ),
+    "a subscription that is none": ({"subscriptions": [{"id": "prod"}]}, "$.subscriptions[0].id"),
+    "control characters in a pattern": ({"items": {"include": ["web\u0000"]}}, "$.items.include[0]"),
     "a limit out of range": ({"limits": {"pollSeconds": 0}}, "$.limits.pollSeconds"),
     "a number as text": ({"limits": {"pollSeconds": "60"}}, "$.limits.pollSeconds"),
     "an id with a slash": ({"id": "a/b"}, "$.id"),

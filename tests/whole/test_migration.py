@@ -5,7 +5,7 @@ import aiohttp
 from clients import Clients
 from clients.ledger import ItemFilter
 from local_host.host import LocalHost
-from migration.model import VaultId
+from migration.model import PolicyType, VaultId
 from simulator import Simulator
 from tests.whole.callers import a_body, ask, finish, items, writes
 from tests.whole.conftest import OneClock
@@ -28,7 +28,14 @@ async def test_a_plan_writes_nothing(http: aiohttp.ClientSession, host: LocalHos
 
     assert (document["state"], document["items"]) == ("Completed", {"Planned": 20})
     assert {request.method for request in simulator.log.requests} == {"GET"}
-    assert len(simulator.log.requests) == 4
+    assert simulator.log.counts() == {
+        "Microsoft.RecoveryServices/vaults/read": 2,  # the scope, and the vault's own settings
+        "Microsoft.RecoveryServices/vaults/backupProtectedItems/read": 1,
+        "Microsoft.RecoveryServices/vaults/backupPolicies/read": 2,  # the list, and the target's members
+        JOB_READ: 1,
+        "Microsoft.Compute/virtualMachines/read": 1,
+        "Microsoft.Compute/disks/read": 1,
+    }
 
 
 async def test_looking_after_jobs_costs_no_call_per_vm(
@@ -101,16 +108,52 @@ async def test_an_item_that_changed_since_the_plan_is_left_alone(
     assert writes(simulator) == 20  # one of them was the test's own
 
 
-async def test_a_vault_that_does_not_exist_fails_the_migration_by_name(
-    http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator
-) -> None:
-    """A mistyped vault is told; nothing of the other vaults moves."""
+async def test_a_vault_that_does_not_exist_starts_nothing(http: aiohttp.ClientSession, simulator: Simulator) -> None:
+    """A mistyped vault is told at its place in the request, before anything is written anywhere."""
     body = a_body(simulator)
     body["vaults"].append(body["vaults"][0] + "x")
-    document = await finish(http, host, body)
+    status, problem = await ask(http, "POST", "/api/migrations", body)
+
+    assert (status, [error["path"] for error in problem["errors"]]) == (400, ["$.vaults[1]"])
+    assert (await ask(http, "GET", "/api/migrations/m1"))[0] == 404
+
+
+async def test_a_canary_moves_alone(http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator) -> None:
+    """A selection of one VM moves that one; the others are in the plan as Excluded, and untouched."""
+    name = min(item.friendly_name for vault in simulator.estate.vaults() for item in vault.items.values())
+    document = await finish(http, host, a_body(simulator, items={"include": [name]}))
+
+    assert document["items"] == {"Excluded": 19, "Migrated": 1}
+    assert writes(simulator) == 1
+
+
+async def test_a_pattern_without_a_vm_fails_the_plan(
+    http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator
+) -> None:
+    """Nothing is approved, nothing runs, and the pattern is named."""
+    document = await finish(http, host, a_body(simulator, items={"include": ["nothing-*"]}))
 
     assert (document["state"], writes(simulator)) == ("Failed", 0)
-    assert f"{body['vaults'][1]}: ResourceNotFound" in document["problem"]
+    assert document["problem"] == "$.items.include[0]: nothing-* matches no VM"
+
+
+async def test_clones_are_made_only_when_the_migration_runs(
+    http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, clients: Clients
+) -> None:
+    """Planning makes no policy; running makes one equal Enhanced policy and moves every VM to it; twice is once."""
+    vault = VaultId.parse(next(iter(simulator.estate.vaults())).id)
+    await finish(http, host, a_body(simulator, id="plan", mode="plan", target={"clone": {}}))
+    assert await clients.backup.get_policy(vault, "DefaultPolicy-enhanced") is None
+
+    document = await finish(http, host, a_body(simulator, target={"clone": {}}))
+    made = await clients.backup.get_policy(vault, "DefaultPolicy-enhanced")
+    source = await clients.backup.get_policy(vault, "DefaultPolicy")
+
+    assert made and source
+    assert (made.policy_type, made.retention) == (PolicyType.ENHANCED, source.retention)
+    assert document["items"] == {"Migrated": 20}
+    assert {item["targetPolicy"] for item in await items(http)} == {"DefaultPolicy-enhanced"}
+    assert writes(simulator) == 21
 
 
 async def test_no_claim_is_left_behind(

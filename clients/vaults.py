@@ -1,0 +1,23 @@
+"""Recovery Services vaults themselves; what is in them is backup.py's."""
+
+from clients import wire
+from clients.arm import ArmReader
+from migration.model import Vault, VaultId
+
+API_VERSION = "2025-02-01"
+
+
+class VaultClient:
+    """Microsoft.RecoveryServices vaults, read only."""
+
+    def __init__(self, arm: ArmReader) -> None:
+        self._arm = arm
+
+    async def list_vaults(self, subscription: str) -> list[Vault]:
+        """All vaults of a subscription that the app may see. Raises ArmError."""
+        path = f"/subscriptions/{subscription}/providers/Microsoft.RecoveryServices/vaults"
+        return [wire.vault(vault) async for page in self._arm.pages(path, API_VERSION) for vault in page]
+
+    async def get_vault(self, vault: VaultId) -> Vault:
+        """One vault. Raises ArmError; Refused with status 404 where it is gone."""
+        return wire.vault(await self._arm.one(str(vault), API_VERSION))

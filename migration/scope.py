@@ -1,0 +1,105 @@
+"""From the scope of a request to the vaults it means, and from a selection to the VMs it means.
+
+A name that stands for nothing is an error that names it, never an empty success: a mistyped vault must not look like a
+vault with nothing to do.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+
+from migration.model import ProtectedItem, Vault, VaultId, VirtualMachine
+from migration.request import MOST_VAULTS, MigrationRequest, Problem, Selection, SubscriptionScope
+
+
+def subscriptions_of(request: MigrationRequest) -> tuple[str, ...]:
+    """The subscriptions whose vaults have to be listed to resolve the request, each once."""
+    ids = [VaultId.parse(vault).subscription for vault in request.vaults]
+    ids += [scope.id for scope in request.subscriptions]
+    return tuple({subscription.lower(): subscription for subscription in ids}.values())
+
+
+def resolve(request: MigrationRequest, visible: Mapping[str, Iterable[Vault]]) -> tuple[list[Vault], list[Problem]]:
+    """The vaults a request means, out of those visible by subscription (lower case), and what means nothing."""
+    by_id = {vault.id.lower(): vault for vaults in visible.values() for vault in vaults}
+    found: dict[str, Vault] = {}
+    problems: list[Problem] = []
+    for index, name in enumerate(request.vaults):
+        vault = by_id.get(str(VaultId.parse(name)).lower())
+        if vault is None:
+            message = "there is no such vault, or the app's identity may not see it"
+            problems.append(Problem(path=f"$.vaults[{index}]", message=message))
+        else:
+            found[vault.id.lower()] = vault
+    for index, scope in enumerate(request.subscriptions):
+        fitting = [vault for vault in visible[scope.id.lower()] if _fits(vault, scope)]
+        if not fitting:
+            message = "no vault of this subscription fits, or the app's identity may not see it"
+            problems.append(Problem(path=f"$.subscriptions[{index}]", message=message))
+        found |= {vault.id.lower(): vault for vault in fitting}
+    if len(found) > MOST_VAULTS:
+        problems.append(Problem(path="$", message=f"{len(found)} vaults fit; a migration takes {MOST_VAULTS}"))
+    return sorted(found.values(), key=lambda vault: vault.id.lower()), problems
+
+
+def _fits(vault: Vault, scope: SubscriptionScope) -> bool:
+    group = VaultId.parse(vault.id).resource_group
+    return (
+        (not scope.resource_groups or any(_globs(pattern, group) for pattern in scope.resource_groups))
+        and (not scope.regions or _region(vault.region) in map(_region, scope.regions))
+        and _carries(vault.tags, scope.vault_tags)
+    )
+
+
+def _region(name: str) -> str:
+    return name.replace(" ", "").lower()  # "West Europe" and "westeurope" are one
+
+
+def _globs(pattern: str, name: str) -> bool:
+    return fnmatchcase(name.lower(), pattern.lower())
+
+
+def _carries(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Tag names compare without case, their values with it, as in Azure."""
+    own = {name.lower(): value for name, value in tags.items()}
+    return all(own.get(name.lower()) == value for name, value in wanted.items())
+
+
+# --- the VMs of a vault
+
+
+def matching(patterns: Iterable[str], item: ProtectedItem) -> list[str]:
+    """Those of the patterns that mean this VM."""
+    ids = (item.id.lower(), item.vm_id.lower())
+    return [
+        pattern
+        for pattern in patterns
+        if (pattern.lower() in ids if pattern.startswith("/") else _globs(pattern, item.vm_name))
+    ]
+
+
+def left_out(item: ProtectedItem, vm: VirtualMachine | None, policy_name: str, selection: Selection) -> str | None:
+    """Why the selection leaves a VM out, or None where it is in."""
+    return next(_reasons(item, vm, policy_name, selection), None)
+
+
+def _reasons(item: ProtectedItem, vm: VirtualMachine | None, policy_name: str, selection: Selection) -> Iterator[str]:
+    excluding = matching(selection.exclude, item)
+    if excluding:
+        yield f"excluded by {excluding[0]}"
+    if selection.include and not matching(selection.include, item):
+        yield "not included"
+    if selection.source_policies and policy_name.lower() not in map(str.lower, selection.source_policies):
+        yield f"its policy is {policy_name or 'none'}"
+    if selection.vm_tags and not _carries(vm.tags if vm else {}, selection.vm_tags):
+        yield "the VM does not carry the tags"
+
+
+def unmatched(selection: Selection, matched: Iterable[str]) -> list[Problem]:
+    """The patterns of a selection that meant no VM of any vault."""
+    known = set(matched)
+    return [
+        Problem(path=f"$.items.{field}[{index}]", message=f"{pattern} matches no VM")
+        for field, patterns in (("include", selection.include), ("exclude", selection.exclude))
+        for index, pattern in enumerate(patterns)
+        if pattern not in known
+    ]
