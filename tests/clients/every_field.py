@@ -48,9 +48,7 @@ RECORDS: dict[str, Record] = {
         finished=True,
         problem="403 AuthorizationFailed",
         halted="5 VMs of this vault failed",
-        plan=PlanSummary(
-            verdicts={"Planned/": 7}, findings={"TrustedLaunch": 1}, estimate=add_up([COST, None], PRICE)
-        ),
+        plan=PlanSummary(verdicts={"Planned/": 7}, findings={"TrustedLaunch": 1}, estimate=add_up([COST, None], PRICE)),
         targets=(PlannedTarget(name="Gold-enhanced", fingerprint="f" * 64, made_from="Gold"),),
         matched=("web-*",),
         plan_hash="p" * 64,
