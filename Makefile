@@ -3,6 +3,7 @@
 # make serve     the same stack, kept up for you
 # make test      everything CI checks
 # make bench     how much one migration costs
+# make third-party   other makers' clients against the simulator; not part of test, needs 1.2 GB
 
 PYTHON ?= python3
 HOST ?= local
@@ -14,7 +15,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: install run serve test check bench clean
+.PHONY: install run serve test check bench third-party clean
 .DEFAULT_GOAL := test
 
 install: .venv/.ready node_modules/.ready
@@ -52,6 +53,19 @@ check: install
 
 bench: install
 	@$(BIN)/python -m benchmarks.migration
+
+# Unmodified: the Azure CLI, the .NET and the JavaScript SDK.
+third-party: install .local/third-party/.ready
+	$(BIN)/python -m pytest tests/third_party
+
+THIRD_PARTY := tests/third_party/requirements.txt tests/third_party/package.json tests/third_party/package-lock.json
+
+.local/third-party/.ready: $(THIRD_PARTY) | .venv/.ready
+	$(BIN)/python -m venv --clear .local/third-party
+	.local/third-party/bin/python -m pip install --quiet --disable-pip-version-check -r tests/third_party/requirements.txt
+	cp tests/third_party/package.json tests/third_party/package-lock.json .npmrc .local/third-party/
+	cd .local/third-party && PATH="$$PWD/bin:$$PATH" npm ci --silent --ignore-scripts
+	@touch $@
 
 clean:
 	rm -rf .venv node_modules
