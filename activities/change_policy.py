@@ -1,14 +1,13 @@
 """The one write: point a protected item at its Enhanced policy. Once per VM, whatever happens around it."""
 
-from datetime import datetime
-
 import msgspec
 
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
 from clients.backup import Accepted
-from migration.cycle import HELD_ELSEWHERE, MAX_UNANSWERED
-from migration.records import ItemRecord, ItemState
+from clients.ledger import Missing
+from migration.cycle import HELD_ELSEWHERE, MAX_TRIES
+from migration.records import IN_FLIGHT, ItemRecord, ItemState, MigrationState
 from migration.steps import Change, ItemOrder
 
 CONFLICT = "BMSUserErrorConflictingProtectionOperation"
@@ -21,18 +20,23 @@ async def change_policy(clients: Clients, order: ItemOrder) -> Change:
     The claim and the state Starting are in the ledger before the write leaves, the operation's id right after it. A
     second delivery finds Starting or later and does nothing: whether the first one's write was taken is for the next
     cycle to see (migration.cycle). An answer that leaves this open (5xx, timeout, conflict) leaves the record in
-    Starting.
+    Starting. A write whose gate has closed, or whose migration has stopped, does not leave at all.
     """
     ledger = clients.ledger
     record = await ledger.read_item(order.migration_id, order.vault_key, order.item_name)
     if record.state is not ItemState.PLANNED:
         return SETTLED
-    holder = await ledger.claim(order.vault_key, order.item_name, order.migration_id)
+    gate, migration = order.gate, await ledger.read_migration(order.migration_id)
+    if gate is None or gate.closes_at is None or clients.clock() > gate.closes_at:
+        return LATER
+    if migration.state is not MigrationState.RUNNING:
+        return LATER
+    holder = await _claim(clients, order)
     if holder != order.migration_id:
         message = f"migration {holder} is at work on this VM"
         await ledger.write_item(record.to(ItemState.REFUSED, reason=HELD_ELSEWHERE, message=message))
         return SETTLED
-    record = await ledger.write_item(record.to(ItemState.STARTING, claimed_at=datetime.fromisoformat(order.checked_at)))
+    record = await ledger.write_item(record.to(ItemState.STARTING, claimed_at=gate.checked_at))
 
     match await clients.backup.change_policy(record.item_id, record.vm_id, record.target_policy_id):
         case Accepted(operation_id=operation_id, at=at):
@@ -43,17 +47,35 @@ async def change_policy(clients: Clients, order: ItemOrder) -> Change:
             return Change(verdict="later", stay_away_seconds=seconds)
         case Refused(code=code) if code == CONFLICT:
             return WRITTEN  # perhaps by an earlier try of ours; the next cycles see whose it is
-        case Refused(status=409) if record.unanswered + 1 < MAX_UNANSWERED:
+        case Refused(status=409) if record.tries + 1 < MAX_TRIES:
             # Another job took the VM since this cycle's look at the jobs: wait for it like for any other. A conflict
             # that does not pass is a refusal in the end.
-            await ledger.write_item(record.to(ItemState.PLANNED, claimed_at=None, unanswered=record.unanswered + 1))
+            await ledger.write_item(record.to(ItemState.PLANNED, claimed_at=None, tries=record.tries + 1))
             return LATER
         case Refused() as refused:
             await ledger.write_item(_refused(record, refused))
-            await ledger.release(order.vault_key, [order.item_name])
+            await ledger.release(order.vault_key, order.migration_id, {order.item_name})
             return SETTLED
         case Unavailable():
             return WRITTEN
+
+
+async def _claim(clients: Clients, order: ItemOrder) -> str:
+    """Claim the item; answers who holds it now. A claim that a dead migration left behind is taken over."""
+    holder = await clients.ledger.claim(order.vault_key, order.item_name, order.migration_id)
+    if holder != order.migration_id and await _is_over(clients, order, holder):
+        return await clients.ledger.take_over(order.vault_key, order.item_name, holder, order.migration_id)
+    return holder
+
+
+async def _is_over(clients: Clients, order: ItemOrder, holder: str) -> bool:
+    """Whether a migration has ended and left nothing of this VM in flight."""
+    try:
+        migration = await clients.ledger.read_migration(holder)
+        record = await clients.ledger.read_item(holder, order.vault_key, order.item_name)
+    except Missing:
+        return True
+    return migration.ended and record.state not in IN_FLIGHT
 
 
 def _refused(record: ItemRecord, refused: Refused) -> ItemRecord:

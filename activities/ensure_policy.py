@@ -7,19 +7,22 @@ from clients.arm import ArmError, Refused
 from migration.model import BackupPolicy, VaultId, same_id
 from migration.plan import by_name
 from migration.policy import CloneOptions, enhanced_equal, fingerprint
-from migration.records import ItemState, PlannedTarget
+from migration.records import ItemState, MigrationState, PlannedTarget
 from migration.steps import VaultOrder
 
 
 async def ensure_policy(clients: Clients, order: VaultOrder) -> None:
     """Compare each target of the vault's plan with the policy that stands there; make it where it is a clone to come.
 
-    The VMs of a target that is not what was planned do not move: they become Drifted, or Refused where the service
-    declined to make it. Raises ArmError and Stale, for another try; the vault's record then says what the trouble is.
+    The VMs of a target that is not what was planned do not move: they become Drifted, or Blocked where the service
+    declined to make it. Makes nothing unless the migration is Running. Raises ArmError and Stale, for another try; the
+    vault's record then says what the trouble is.
     """
     migration = await clients.ledger.read_migration(order.migration_id)
     vault = await clients.ledger.read_vault(order.migration_id, order.vault_key)
     vault_id = VaultId.parse(vault.vault_id)
+    if migration.state is not MigrationState.RUNNING:
+        return
     options = migration.request.target.clone or CloneOptions()
     try:
         policies = by_name(await clients.backup.list_policies(vault_id))
@@ -49,7 +52,7 @@ async def _ensure(
         try:
             standing = await clients.backup.make_policy(vault, clone)
         except Refused as refused:
-            return ItemState.REFUSED, refused.code, refused.message
+            return ItemState.BLOCKED, refused.code, refused.message
     if standing is None:
         return ItemState.DRIFTED, "TargetChanged", f"{target.name} was deleted since the plan was made"
     if fingerprint(standing) != target.fingerprint:

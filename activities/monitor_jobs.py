@@ -39,13 +39,9 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleOrder:
         await ledger.write_vault(msgspec.structs.replace(vault, problem=str(trouble)))
         return _answer(records, start=(), wait_seconds=wait, finished=False, note=str(trouble)[:500])
 
-    cycle = next_cycle(records, seen, migration.request.limits, migration.state)
+    writable = order.no_writes_before is None or clients.clock() >= order.no_writes_before
+    cycle = next_cycle(records, seen, migration.request.limits, migration.state, writable)
     await ledger.write_items(cycle.changed)
-    # Only a record that was claimed has a claim to give up; the claim of another one may be another migration's.
-    ended = [record.item_name for record in cycle.changed if record.state not in ITEM_TRANSITIONS and record.claimed_at]
-    if cycle.finished:  # whatever a crash between two writes left behind
-        ended = await ledger.claims(order.vault_key, order.migration_id)
-    await ledger.release(order.vault_key, ended)
     counts, reasons = tally(cycle.records)
     await ledger.write_vault(
         msgspec.structs.replace(
@@ -58,6 +54,9 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleOrder:
             checked_at=seen.now,
         )
     )
+    ended = {record.item_name for record in cycle.records if record.state not in ITEM_TRANSITIONS}
+    if cycle.finished or any(record.item_name in ended for record in cycle.changed):
+        await ledger.release(order.vault_key, order.migration_id, ended)
     wait = AGAIN_AT_ONCE_SECONDS if cycle.more else vault.poll_seconds
     return _answer(cycle.records, start=cycle.start, wait_seconds=wait, finished=cycle.finished, note=cycle.halted)
 
@@ -72,7 +71,7 @@ async def _observe(clients: Clients, vault: VaultId, records: list[ItemRecord]) 
     recent = await clients.backup.jobs_since(vault, since)
     jobs: dict[str, Job] = {job.id: job for job in (*running.jobs, *recent.jobs)}
     for job_id in unexplained(quiet, jobs.values()):
-        jobs[job_id] = await clients.backup.get_job(vault, job_id)
+        jobs[job_id] = await _details(clients, vault, jobs[job_id])
     items = await clients.backup.list_items(vault)
     operations = {
         record.item_name: await _operation(clients, vault, record.operation_id)
@@ -86,10 +85,18 @@ async def _observe(clients: Clients, vault: VaultId, records: list[ItemRecord]) 
     )
 
 
+async def _details(clients: Clients, vault: VaultId, job: Job) -> Job:
+    """The job with its errors; without them where it can't be read: one job must not blind the vault."""
+    try:
+        return await clients.backup.get_job(vault, job.id)
+    except (Refused, Throttled, Unavailable):
+        return job
+
+
 async def _operation(clients: Clients, vault: VaultId, operation_id: str) -> OperationOutcome:
     try:
         return await clients.backup.get_operation(vault, operation_id)
-    except Refused:  # the service forgets old operations; one VM's forgotten operation must not blind the vault
+    except (Refused, Throttled, Unavailable):  # the service forgets old operations; neither must one of them
         return OperationOutcome(succeeded=None)
 
 

@@ -1,5 +1,7 @@
 """The live gate: is this VM still what the plan says, this very moment?"""
 
+from datetime import timedelta
+
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
 from migration.model import same_id
@@ -8,6 +10,7 @@ from migration.records import ItemRecord, ItemState
 from migration.steps import Gate, ItemOrder
 
 SETTLED = Gate(verdict="settled")
+OPEN_FOR = timedelta(minutes=2)  # a write that is later than this needs another look
 
 
 async def preflight_item(clients: Clients, order: ItemOrder) -> Gate:
@@ -37,7 +40,7 @@ async def preflight_item(clients: Clients, order: ItemOrder) -> Gate:
     elif not same_id(item.vm_id, record.vm_id):
         drift = "VmChanged", f"planned for {record.vm_id}, now protects {item.vm_id}"
     else:
-        return Gate(verdict="ready", checked_at=now.isoformat())
+        return Gate(verdict="ready", checked_at=now, closes_at=clients.clock() + OPEN_FOR)
     await _drift(clients, record, *drift)
     return SETTLED
 

@@ -30,17 +30,18 @@ async def survey_vault(clients: Clients, order: VaultOrder) -> Survey:
     except Refused as refused:
         await clients.ledger.write_vault(msgspec.structs.replace(vault, surveyed=True, problem=str(refused)))
         return DONE
-    except Throttled as throttled:
-        return Survey(done=False, stay_away_seconds=throttled.seconds)
-    except Unavailable:
-        return Survey(done=False, stay_away_seconds=OUTAGE_SECONDS)
+    except (Throttled, Unavailable) as trouble:
+        await clients.ledger.write_vault(msgspec.structs.replace(vault, problem=str(trouble)))
+        seconds = trouble.seconds if isinstance(trouble, Throttled) else OUTAGE_SECONDS
+        return Survey(done=False, stay_away_seconds=seconds)
     plan = plan_vault(vault, facts, migration.request)
     counts, reasons = tally(plan.records)
-    await clients.ledger.write_plan(order.migration_id, order.vault_key, plan.records)
+    await clients.ledger.write_plan(vault, plan.records)
     await clients.ledger.write_vault(
         msgspec.structs.replace(
             vault,
             surveyed=True,
+            problem="",
             targets=plan.targets,
             matched=plan.matched,
             plan_hash=hash_vault_plan(plan.records, plan.targets),

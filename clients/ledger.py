@@ -12,7 +12,7 @@ Every change of a record names the ETag it read, so two writers never overwrite 
 # azure-data-tables leaves its **kwargs untyped, which makes every method of it partially unknown:
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence, Set
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -179,28 +179,34 @@ class Ledger:
                     (
                         "update",
                         _entity(*_item_keys(record), record),
-                        {
-                            "mode": UpdateMode.REPLACE,
-                            "etag": record.etag,
-                            "match_condition": MatchConditions.IfNotModified,
-                        },
+                        {"mode": UpdateMode.REPLACE, **_unless_changed(record.etag)},
                     )
                     for record in chunk
                 ],
             )
 
-    async def write_plan(self, migration_id: str, vault_key: str, records: Sequence[ItemRecord]) -> None:
-        """Make these the only records of a vault in a migration, whatever an interrupted survey left behind."""
+    async def write_plan(self, vault: VaultRecord, records: Sequence[ItemRecord]) -> None:
+        """Make these the only records of a vault in a migration, whatever an interrupted survey left behind.
+
+        `vault` is the record as the survey read it. Raises Stale where another survey has come further meanwhile: its
+        rows may be in flight already. Checked between reading the rows and writing them, and by the ETag of each.
+        """
+        standing = {record.item_name: record for record in await self.read_items(vault.migration_id, vault.vault_key)}
+        if (await self.read_vault(vault.migration_id, vault.vault_key)).etag != vault.etag:
+            raise Stale(f"vault {vault.vault_key} was surveyed meanwhile")
         planned = {record.item_name for record in records}
-        leftover = [
-            record for record in await self.read_items(migration_id, vault_key) if record.item_name not in planned
+        operations: list[Any] = [
+            ("delete", _keys(*_item_keys(record)), _unless_changed(record.etag))
+            for name, record in standing.items()
+            if name not in planned
         ]
-        for chunk in _chunks(leftover):
-            await self._transact("items", [("delete", _keys(*_item_keys(record))) for record in chunk])
-        for chunk in _chunks(records):
+        for record in records:
+            entity, old = _entity(*_item_keys(record), record), standing.get(record.item_name)
             # Replace, not merge: a shorter row must not keep columns of the one it stands for.
-            replace = {"mode": UpdateMode.REPLACE}
-            await self._transact("items", [("upsert", _entity(*_item_keys(r), r), replace) for r in chunk])
+            replace = {"mode": UpdateMode.REPLACE, **_unless_changed(old.etag)} if old else {}
+            operations.append(("update" if old else "create", entity, replace))
+        for chunk in _chunks(operations):
+            await self._transact("items", chunk)
 
     # --- claims
 
@@ -213,20 +219,40 @@ class Ledger:
                 continue  # released in between
         return migration_id
 
-    async def release(self, vault_key: str, item_names: Sequence[str]) -> None:
-        """Give up the claims on these items; only for their holder. A claim that is gone already is no trouble."""
-        for chunk in _chunks(item_names):
-            try:
-                await self._transact("claims", [("delete", _keys(vault_key, name)) for name in chunk])
-            except Stale:
-                for name in chunk:
-                    await self._tables["claims"].delete_entity(vault_key, name)
+    async def take_over(self, vault_key: str, item_name: str, holder: str, migration_id: str) -> str:
+        """Take a claim from the migration that was seen to hold it; answers the migration that holds it then."""
+        claims = self._tables["claims"]
+        try:
+            claim = await claims.get_entity(vault_key, item_name)
+        except ResourceNotFoundError:
+            return await self.claim(vault_key, item_name, migration_id)
+        if claim["migrationId"] != holder:
+            return str(claim["migrationId"])
+        taken = {**_keys(vault_key, item_name), "migrationId": migration_id}
+        try:
+            await self._replace("claims", taken, str(claim.metadata["etag"]))
+        except Stale:
+            return await self.claim(vault_key, item_name, migration_id)  # somebody else was faster
+        return migration_id
+
+    async def release(self, vault_key: str, migration_id: str, item_names: Set[str]) -> None:
+        """Give up what a migration holds of these items; the claims of others stay. Raises Stale, for another try."""
+        operations = [
+            ("delete", _keys(vault_key, str(claim["RowKey"])), _unless_changed(str(claim.metadata["etag"])))
+            async for claim in self._held(vault_key, migration_id)
+            if claim["RowKey"] in item_names
+        ]
+        for chunk in _chunks(operations):
+            await self._transact("claims", chunk)
 
     async def claims(self, vault_key: str, migration_id: str) -> list[str]:
         """The items of a vault that a migration holds."""
+        return [str(claim["RowKey"]) async for claim in self._held(vault_key, migration_id)]
+
+    async def _held(self, vault_key: str, migration_id: str) -> AsyncIterator[TableEntity]:
         query = f"PartitionKey eq '{_quoted(vault_key)}' and migrationId eq '{_quoted(migration_id)}'"
-        entities = self._tables["claims"].query_entities(query, select=["RowKey"], results_per_page=PAGE)
-        return [str(entity["RowKey"]) async for entity in entities]
+        async for claim in self._tables["claims"].query_entities(query, results_per_page=PAGE):
+            yield claim
 
     # --- one table
 
@@ -249,9 +275,7 @@ class Ledger:
 
     async def _replace(self, table: str, entity: Row, etag: str) -> str:
         try:
-            written = await self._tables[table].update_entity(
-                entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
-            )
+            written = await self._tables[table].update_entity(entity, mode=UpdateMode.REPLACE, **_unless_changed(etag))
         except (ResourceModifiedError, ResourceNotFoundError) as error:
             raise Stale(f"{table} {entity['RowKey']}") from error
         return str(written["etag"])
@@ -260,12 +284,16 @@ class Ledger:
         try:
             await self._tables[table].submit_transaction(operations)
         except TableTransactionError as error:
-            if error.status_code in (404, 412):
+            if error.status_code in (404, 409, 412):
                 raise Stale(f"{table}: {error.message}") from error
             raise
 
 
 _RETRIES: dict[str, Any] = {"retry_total": 4, "retry_connect": 2, "retry_read": 2, "retry_status": 2}
+
+
+def _unless_changed(etag: str) -> Row:
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
 
 
 def _chunks(records: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
+
 from migration.model import Job, JobError, OperationOutcome, PolicyType, ProtectedItem, same_id
 from migration.records import FAILURES, IN_FLIGHT, ItemRecord, ItemState, MigrationState
 from migration.request import Limits
@@ -22,9 +24,10 @@ CLOCK_SLACK = timedelta(seconds=30)  # the service's machines need not agree to 
 UNANSWERED_GRACE = timedelta(minutes=15)  # after this, a write that nothing shows was never taken
 UNSEEN_GRACE = timedelta(minutes=5)  # after this, a write without any job is judged without one
 VERIFY_GRACE = timedelta(minutes=30)  # how long an item may lag behind its finished job
-MAX_UNANSWERED = 3
+MAX_TRIES = 3
 
 HELD_ELSEWHERE = "HeldByAnotherMigration"
+LEFT = (ItemState.PLANNED, ItemState.CANCELLED)  # not moved yet, and left alone once too many have failed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +66,17 @@ def pace(requested_seconds: int, vaults_in_subscription: int, job_reads_per_hour
 
 
 def silent(records: Iterable[ItemRecord], running: Iterable[Job]) -> list[ItemRecord]:
-    """The records in flight that no running job speaks for: their job ended, or was never seen."""
-    busy = {job.container for job in running}
-    return [record for record in records if record.state in IN_FLIGHT and record.container not in busy]
+    """The records in flight that no running job of their own speaks for: it ended, or was never seen.
+
+    A backup job that runs on the VM says nothing about what became of our write.
+    """
+    by_container = _by_container(running)
+    return [
+        record
+        for record in records
+        if record.state in IN_FLIGHT
+        and not any(job.configures for job in _own_jobs(record, by_container[record.container]))
+    ]
 
 
 def unseen(records: Iterable[ItemRecord], jobs: Iterable[Job], now: datetime) -> list[ItemRecord]:
@@ -99,38 +110,48 @@ def observed_since(records: Iterable[ItemRecord]) -> datetime | None:
     return min(starts) - CLOCK_SLACK if starts else None
 
 
-def next_cycle(records: Sequence[ItemRecord], seen: Observation, limits: Limits, control: MigrationState) -> Cycle:
+def next_cycle(
+    records: Sequence[ItemRecord],
+    seen: Observation,
+    limits: Limits,
+    control: MigrationState,
+    writable: bool = True,
+) -> Cycle:
     """Decide a cycle.
 
     `records` are all records of one vault in one migration. The decision never starts more than the limits allow,
-    never starts a VM with a running job, starts nothing unless the migration is Running, and lets what is in flight
-    come to its end whatever happens.
+    never starts a VM with a running job, starts nothing unless the migration is Running and the service takes writes
+    (`writable`), and lets what is in flight come to its end whatever happens.
     """
     by_container = _by_container(seen.jobs)
     after = tuple(_advance(record, by_container[record.container], seen, limits) for record in records)
-    changed = tuple(new for old, new in zip(records, after, strict=True) if new is not old)
+
+    failures = sum(record.state in FAILURES and record.reason != HELD_ELSEWHERE for record in after)
+    too_many = failures >= limits.stop_after_failures and any(record.state in LEFT for record in after)
+    halted = f"{failures} VMs of this vault failed; the limit is {limits.stop_after_failures}" if too_many else ""
+    if halted or control not in (MigrationState.RUNNING, MigrationState.PAUSED):
+        after = tuple(_cancelled(record, halted or f"the migration is {control}", seen) for record in after)
 
     in_flight = sum(record.state in IN_FLIGHT for record in after)
     waiting = [record for record in after if record.state is ItemState.PLANNED]
-    failures = sum(record.state in FAILURES and record.reason != HELD_ELSEWHERE for record in after)
-    halted = (
-        f"{failures} VMs of this vault failed; the limit is {limits.stop_after_failures}"
-        if failures >= limits.stop_after_failures and waiting
-        else ""
-    )
-    stopped = bool(halted) or control not in (MigrationState.RUNNING, MigrationState.PAUSED)
-    may_start = control is MigrationState.RUNNING and not halted
-    room = max(limits.max_concurrent_per_vault - in_flight, 0) if may_start else 0
+    room = max(limits.max_concurrent_per_vault - in_flight, 0) if control is MigrationState.RUNNING and writable else 0
     free = sorted(record.item_name for record in waiting if not _running(by_container[record.container]))
     starting = min(room, len(free), STARTS_PER_CYCLE)
     return Cycle(
         records=after,
-        changed=changed,
+        changed=tuple(new for old, new in zip(records, after, strict=True) if new is not old),
         start=tuple(free[:starting]),
         more=starting < min(room, len(free)),
-        finished=not in_flight and (not waiting or stopped),
+        finished=not in_flight and not waiting,
         halted=halted,
     )
+
+
+def _cancelled(record: ItemRecord, why: str, seen: Observation) -> ItemRecord:
+    """What waits when nothing more starts, will not move; a row that says Planned for ever would promise it."""
+    if record.state is not ItemState.PLANNED:
+        return record
+    return record.to(ItemState.CANCELLED, reason="Stopped", message=why, settled_at=seen.now)
 
 
 # --- one record in one cycle
@@ -161,18 +182,17 @@ def _recover(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits:
     own = [job for job in _own_jobs(record, jobs) if job.configures]
     if own or _shows_target(record, seen):
         return record.to(ItemState.MIGRATING, written_at=_claimed_at(record))
-    if seen.now - _claimed_at(record) <= UNANSWERED_GRACE:
-        return record
-    unanswered = record.unanswered + 1
-    if unanswered < MAX_UNANSWERED:
-        return record.to(ItemState.PLANNED, unanswered=unanswered, claimed_at=None)
-    return record.to(
-        ItemState.REFUSED,
-        reason="NoAnswer",
-        message=f"Azure Backup gave no answer to {unanswered} tries to change the policy",
-        unanswered=unanswered,
-        settled_at=seen.now,
-    )
+    unread = record.item_name not in seen.items
+    if unread or seen.now - _claimed_at(record) <= UNANSWERED_GRACE:
+        return _refused(record, seen) if _too_late(record, seen, limits) else record
+    if record.tries + 1 < MAX_TRIES:
+        return record.to(ItemState.PLANNED, tries=record.tries + 1, claimed_at=None)
+    return _refused(msgspec.structs.replace(record, tries=record.tries + 1), seen)
+
+
+def _refused(record: ItemRecord, seen: Observation) -> ItemRecord:
+    message = "Azure Backup gave no usable answer to the change of the policy, and shows no trace of it"
+    return record.to(ItemState.REFUSED, reason="NoAnswer", message=message, settled_at=seen.now)
 
 
 def _follow(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: Limits) -> ItemRecord:
@@ -182,6 +202,8 @@ def _follow(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: 
     ended = [job for job in own if not job.running]
     configured = max((job for job in ended if job.configures), key=lambda job: job.started_at, default=None)
     operation = seen.operations.get(record.item_name)
+    if running and configured:
+        return record  # ours is over; what else runs on the VM is waited for, and judges nothing
     if running:
         return _give_up_late(record, running[0], seen, limits)
     if configured:
@@ -192,6 +214,7 @@ def _follow(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: 
     if _shows_target(record, seen) and seen.now - _claimed_at(record) > UNSEEN_GRACE:
         return record.to(
             ItemState.MIGRATED,
+            job_id=operation.job_id if operation else "",
             warnings=("the item shows the target, but its job was never seen",),
             settled_at=seen.now,
         )
@@ -203,27 +226,33 @@ def _settle(record: ItemRecord, job: Job, ended: Sequence[Job], seen: Observatio
     if job.status not in ("Completed", "CompletedWithWarnings"):
         fallback = JobError(title=f"Job{job.status}", message=f"the job ended as {job.status}")
         return _failed(record, job.errors[0] if job.errors else fallback, seen, job)
-    if _shows_target(record, seen):
-        return record.to(ItemState.MIGRATED, job_id=job.id, warnings=_warnings(job, ended), settled_at=seen.now)
+    item = seen.items.get(record.item_name)
+    if item and _shows_target(record, seen):
+        warnings = _warnings(record, job, ended, item)
+        return record.to(ItemState.MIGRATED, job_id=job.id, warnings=warnings, settled_at=seen.now)
     if seen.now - (job.ended_at or job.started_at) <= VERIFY_GRACE:
         return record
-    item = seen.items.get(record.item_name)
     shown = item.policy_id.rpartition("/")[2] or "no policy" if item else "no such item"
     error = JobError(title="NotVerified", message=f"the job ended as {job.status}, but the item shows {shown}")
     return _failed(record, error, seen, job)
 
 
-def _warnings(job: Job, ended: Sequence[Job]) -> tuple[str, ...]:
-    """What an operator should know of a migration that went through: the job's warnings, and a failed extra backup."""
+def _warnings(record: ItemRecord, job: Job, ended: Sequence[Job], item: ProtectedItem) -> tuple[str, ...]:
+    """What an operator should know of a migration that went through.
+
+    The job's own warnings, an extra backup that failed, a selective-disk setting that is not what it was.
+    """
     troubled = [
-        other for other in ended if other.id == job.id or (not other.configures and other.status not in ("Completed",))
+        other for other in ended if other.status != "Completed" and (other.id == job.id or not other.configures)
     ]
-    return tuple(
+    told = [
         f"{error.title}: {error.message}"
         for other in troubled
         for error in (other.errors or (JobError(title=other.operation, message=f"ended as {other.status}"),))
-        if other.status != "Completed"
-    )
+    ]
+    if item.excluded_disks != record.excluded_disks:
+        told.append(f"selective disk backup was {record.excluded_disks or 'off'}, is {item.excluded_disks or 'off'}")
+    return tuple(told)
 
 
 def _failed(record: ItemRecord, error: JobError, seen: Observation, job: Job | None = None) -> ItemRecord:
@@ -238,7 +267,7 @@ def _failed(record: ItemRecord, error: JobError, seen: Observation, job: Job | N
 
 
 def _give_up_late(record: ItemRecord, job: Job | None, seen: Observation, limits: Limits) -> ItemRecord:
-    if seen.now - _claimed_at(record) <= timedelta(hours=limits.job_timeout_hours):
+    if not _too_late(record, seen, limits):
         return record
     return record.to(
         ItemState.TIMED_OUT,
@@ -247,6 +276,10 @@ def _give_up_late(record: ItemRecord, job: Job | None, seen: Observation, limits
         job_id=job.id if job else record.job_id,
         settled_at=seen.now,
     )
+
+
+def _too_late(record: ItemRecord, seen: Observation, limits: Limits) -> bool:
+    return seen.now - _claimed_at(record) > timedelta(hours=limits.job_timeout_hours)
 
 
 _STEPS: Mapping[ItemState, Callable[[ItemRecord, Sequence[Job], Observation, Limits], ItemRecord]] = {

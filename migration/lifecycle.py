@@ -19,7 +19,7 @@ def advance(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetim
         return _close_plan(record, vaults, now)
     if record.state is MigrationState.AWAITING_APPROVAL:
         return _heed_decision(record, now)
-    if record.state is MigrationState.RUNNING:
+    if record.state in (MigrationState.RUNNING, MigrationState.PAUSED):
         return _close_run(record, vaults, now)
     return record
 
@@ -30,7 +30,7 @@ def fail(record: MigrationRecord, problem: str, now: datetime) -> MigrationRecor
 
 
 def _close_plan(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetime) -> MigrationRecord:
-    problems = [f"{vault.vault_id}: {vault.problem}" for vault in vaults if vault.problem]
+    problems = [f"{vault.vault_id}: {vault.problem}" for vault in vaults if vault.surveyed and vault.problem]
     if problems:
         # A plan with a hole is no plan: a mistyped vault must not look like an empty success.
         return fail(record, "; ".join(problems[:20]), now)

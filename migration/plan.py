@@ -129,10 +129,12 @@ class _Lookup:
         """Everything known about one VM by itself."""
         vm = self._machines.get(item.vm_id.lower())
         choice = self._choices[item.policy_id.lower()]
+        disks = {name: self._disks.get(name.lower()) for name in (vm.disks if vm else ())}
         return Facts(
             item=item,
             vm=vm,
-            disks=tuple(disk for name in (vm.disks if vm else ()) if (disk := self._disks.get(name.lower()))),
+            disks=tuple(disk for disk in disks.values() if disk),
+            unseen_disks=tuple(name.rpartition("/")[2] for name, disk in disks.items() if disk is None),
             source=self._policies.get(item.policy_id.lower()),
             target=choice.target,
             target_name=choice.name,
@@ -203,7 +205,7 @@ def _item_record(
 def _cost(facts: Facts, assumptions: CostAssumptions, price: Price) -> CostRange | None:
     """The change of one VM's bill; None where its disks' size is not known."""
     size = sum(disk.size_gb for disk in facts.disks)
-    if not (size and facts.source and facts.target):
+    if not (size and facts.source and facts.target) or facts.unseen_disks:
         return None
     return estimate(
         size,

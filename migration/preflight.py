@@ -1,7 +1,8 @@
 """The rules that decide whether a VM may move, as one table: facts in, findings out.
 
 A rule looks at the facts of one VM and answers with its evidence, or with None where it has nothing to say. Adding
-a rule is adding a row here and a row in tests/migration/test_preflight.py; no other code knows a rule by name.
+a rule is adding a row here and a row in tests/migration/test_preflight.py; no other code knows a rule by name, but
+for AlreadyEnhanced, which is no obstacle but an end.
 """
 
 from collections.abc import Callable, Iterable
@@ -41,13 +42,15 @@ class Load:
 class Facts:
     """Everything known about one VM.
 
-    `vm` is None where the VM no longer exists, `target` where there is no policy for it to move to. `standing` is the
-    policy of the target's name that the vault has: None for a clone that is still to be made.
+    `vm` is None where the VM no longer exists, `target` where there is no policy for it to move to. `unseen_disks` are
+    disks of the VM that no list showed. `standing` is the policy of the target's name that the vault has: None for a
+    clone that is still to be made.
     """
 
     item: ProtectedItem
     vm: VirtualMachine | None = None
     disks: tuple[Disk, ...] = ()
+    unseen_disks: tuple[str, ...] = ()
     source: BackupPolicy | None = None
     target: BackupPolicy | None = None
     target_name: str = ""
@@ -279,6 +282,14 @@ RULES: tuple[Rule, ...] = (
         remedy="Detach the shared disk, change the policy, attach it again: Enhanced policies leave it out.",
     ),
     Rule(
+        code="DiskUnknown",
+        severity=B,
+        evidence=lambda facts: (
+            f"not in the subscription's list of disks: {', '.join(facts.unseen_disks)}" if facts.unseen_disks else None
+        ),
+        remedy="Whether these disks are shared can't be told: let the app's identity read them (disks/read).",
+    ),
+    Rule(
         code="SourcePolicyUnknown",
         severity=B,
         evidence=_source_unknown,
@@ -375,7 +386,7 @@ RULES: tuple[Rule, ...] = (
         evidence=lambda facts: (
             f"selective disk backup: {facts.item.excluded_disks}" if facts.item.excluded_disks else None
         ),
-        remedy="The setting should survive the change of policy; it is compared afterwards.",
+        remedy="The setting should survive the change of policy; it is compared afterwards, and a change is a warning.",
     ),
     Rule(
         code="TrustedLaunch",

@@ -77,7 +77,15 @@ MIGRATION_TRANSITIONS: Mapping[MigrationState, frozenset[MigrationState]] = {
             MigrationState.FAILED,
         }
     ),
-    MigrationState.PAUSED: frozenset({MigrationState.RUNNING, MigrationState.CANCELLED}),
+    MigrationState.PAUSED: frozenset(
+        {
+            MigrationState.RUNNING,
+            MigrationState.HALTED,
+            MigrationState.COMPLETED,
+            MigrationState.CANCELLED,
+            MigrationState.FAILED,
+        }
+    ),
 }
 """The only ways a migration's state may change; a state that is no key here is an end."""
 
@@ -85,7 +93,8 @@ MIGRATION_TRANSITIONS: Mapping[MigrationState, frozenset[MigrationState]] = {
 class ItemRecord(Value, frozen=True, omit_defaults=True):
     """One VM in one migration: what was planned, what was done, how it ended. Times are the service's clock.
 
-    `verdict` is the state it was planned in, `container` how jobs name the VM's container.
+    `verdict` is the state it was planned in, `container` how jobs name the VM's container, `tries` how many writes
+    came to nothing.
     """
 
     migration_id: str
@@ -105,7 +114,7 @@ class ItemRecord(Value, frozen=True, omit_defaults=True):
     reason: str = ""
     message: str = ""
     warnings: tuple[str, ...] = ()
-    unanswered: int = 0
+    tries: int = 0
     operation_id: str = ""
     job_id: str = ""
     claimed_at: datetime | None = None
@@ -168,11 +177,12 @@ class Decision(Value, frozen=True):
 
 
 class MigrationRecord(Value, frozen=True, omit_defaults=True):
-    """One migration: the request as accepted, its state, its plan's hash and who decided on it."""
+    """One migration: the request as accepted and the vaults it meant then, its state, its plan's hash, who decided."""
 
     migration_id: str
     state: MigrationState
     request: MigrationRequest
+    vaults: tuple[str, ...]
     requested_at: datetime
     plan_hash: str = ""
     approval_deadline: datetime | None = None

@@ -4,6 +4,7 @@ Small on purpose: references into the ledger, never its contents, so that an orc
 size whatever the number of VMs.
 """
 
+from datetime import datetime
 from typing import Literal
 
 from migration.model import Value
@@ -14,19 +15,24 @@ NUDGE = "nudge"
 
 
 class MigrateOrder(Value, frozen=True):
-    """Input of `migrate`: the migration and its vaults, by key. `surveyed` after the first generation."""
+    """Input of `migrate`: the migration and its vaults, by key; whether all are surveyed; outages in a row."""
 
     migration_id: str
     vault_keys: tuple[str, ...]
     surveyed: bool = False
+    outages: int = 0
 
 
 class VaultOrder(Value, frozen=True):
-    """Input of `migrate_vault`, `survey_vault`, `ensure_policy` and `monitor_jobs`."""
+    """Input of `migrate_vault`, `survey_vault`, `ensure_policy` and `monitor_jobs`.
+
+    `target_ensured` once the targets are what was planned; `no_writes_before` where the service asked to stay away.
+    """
 
     migration_id: str
     vault_key: str
     target_ensured: bool = False
+    no_writes_before: datetime | None = None
 
 
 class Survey(Value, frozen=True):
@@ -37,12 +43,12 @@ class Survey(Value, frozen=True):
 
 
 class ItemOrder(Value, frozen=True):
-    """Input of `preflight_item` and `change_policy`. `checked_at` is the preflight's time, by the service's clock."""
+    """Input of `preflight_item` and `change_policy`; the gate is for the latter."""
 
     migration_id: str
     vault_key: str
     item_name: str
-    checked_at: str = ""
+    gate: "Gate | None" = None
 
 
 class Standing(Value, frozen=True):
@@ -73,12 +79,13 @@ class CycleOrder(Value, frozen=True):
 class Gate(Value, frozen=True):
     """Answer of `preflight_item`.
 
-    `ready`: write it now; `settled`: it will never be written; `later`: ask again after `stay_away_seconds`.
-    `checked_at` is the service's time of the look.
+    `ready`: write it before `closes_at` (the app's clock); `settled`: it will never be written; `later`: ask again,
+    after `stay_away_seconds`. `checked_at` is the service's time of the look.
     """
 
     verdict: Literal["ready", "settled", "later"]
-    checked_at: str = ""
+    checked_at: datetime | None = None
+    closes_at: datetime | None = None
     stay_away_seconds: int = 0
 
 

@@ -4,17 +4,18 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Generator
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
 from azure.durable_functions import DurableOrchestrationContext
 
 from migration.steps import Change, CycleOrder, Gate, ItemOrder, VaultOrder
-from orchestrations.sleep import sleep_until_nudged
+from orchestrations.sleep import first_line, sleep_until_nudged
 
 A = TypeVar("A", Gate, Change)
 OUTAGE_SECONDS = 60
-AT_ONCE_SECONDS = 1
+NEXT_BATCH_SECONDS = 30  # soon, but each look costs a read of the jobs
 
 
 def migrate_vault(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[str, Any]]:
@@ -37,36 +38,42 @@ def migrate_vault(context: DurableOrchestrationContext) -> Generator[Any, Any, d
         context.set_custom_status({"inFlight": cycle.in_flight, "waiting": cycle.waiting, "note": cycle.note})
         if cycle.finished:
             return {"finished": True}
-        wait = yield from _start(context, order, cycle)
+        wait, stay_away = yield from _start(context, order, cycle)
+        if stay_away:
+            until = context.current_utc_datetime + timedelta(seconds=stay_away)
+            order = msgspec.structs.replace(order, no_writes_before=until)
     except Exception as outage:  # the clients have tried; now time has to pass
-        context.set_custom_status({"note": f"trying again in {OUTAGE_SECONDS} s: {str(outage)[:500]}"})
+        context.set_custom_status({"note": f"trying again in {OUTAGE_SECONDS} s: {first_line(outage)}"})
         wait = OUTAGE_SECONDS
     yield from sleep_until_nudged(context, wait)
     context.continue_as_new(msgspec.to_builtins(order))
     return {"finished": False}
 
 
-def _start(context: DurableOrchestrationContext, order: VaultOrder, cycle: CycleOrder) -> Generator[Any, Any, int]:
-    """Gate and write the items whose turn it is; answers the seconds to wait."""
+def _start(
+    context: DurableOrchestrationContext, order: VaultOrder, cycle: CycleOrder
+) -> Generator[Any, Any, tuple[int, int]]:
+    """Gate and write the items whose turn it is; answers the seconds to the next look, and those without writes.
+
+    A service that takes no writes now is no reason not to look: the jobs that run are followed at their pace.
+    """
     if not cycle.start:
-        return cycle.wait_seconds
+        return cycle.wait_seconds, 0
     items = [
         ItemOrder(migration_id=order.migration_id, vault_key=order.vault_key, item_name=name) for name in cycle.start
     ]
     gates = yield from _each(context, "preflight_item", items, Gate)
     ready = [
-        msgspec.structs.replace(item, checked_at=gate.checked_at)
+        msgspec.structs.replace(item, gate=gate)
         for item, gate in zip(items, gates, strict=True)
         if gate.verdict == "ready"
     ]
     changes = yield from _each(context, "change_policy", ready, Change)
     outcomes = [gate for gate in gates if gate.verdict != "ready"] + changes
     stay_away = max(outcome.stay_away_seconds for outcome in outcomes)
-    if stay_away:
-        return max(stay_away, cycle.wait_seconds)
     if all(outcome.verdict == "settled" for outcome in outcomes):
-        return AT_ONCE_SECONDS  # none of these made a job to wait for; it is others' turn
-    return cycle.wait_seconds
+        return NEXT_BATCH_SECONDS, stay_away  # none of these made a job to wait for; it is others' turn
+    return cycle.wait_seconds, stay_away
 
 
 def _each(

@@ -1,4 +1,4 @@
-"""How every orchestration here waits: for a durable timer or a nudge, once a generation."""
+"""How every orchestration here waits: for a durable timer or a nudge, once a generation; and what it tells of why."""
 
 from collections.abc import Generator
 from datetime import timedelta
@@ -8,6 +8,11 @@ from azure.durable_functions import DurableOrchestrationContext
 from azure.durable_functions.models.Task import TimerTask
 
 from migration.steps import NUDGE
+
+
+def first_line(error: Exception) -> str:
+    """What a failed activity said, without the traceback that Durable hangs on it."""
+    return (str(error).splitlines() or [type(error).__name__])[0].strip()[:500]
 
 
 def sleep_until_nudged(context: DurableOrchestrationContext, seconds: int) -> Generator[Any, Any, None]:

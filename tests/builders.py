@@ -134,7 +134,9 @@ def a_request(**changes: Any) -> MigrationRequest:
 
 def a_migration(**changes: Any) -> MigrationRecord:
     """A migration that is being planned."""
-    plain = MigrationRecord(migration_id="m1", state=MigrationState.PLANNING, request=a_request(), requested_at=NOW)
+    plain = MigrationRecord(
+        migration_id="m1", state=MigrationState.PLANNING, request=a_request(), vaults=(VAULT,), requested_at=NOW
+    )
     return msgspec.structs.replace(plain, **changes)
 
 

@@ -183,6 +183,7 @@ def plan_document(
         findings=tuple(
             FindingGroup(code=code, severity=rules[code].severity, remedy=rules[code].remedy, vms=vms)
             for code, vms in _sum(vault.plan.findings for vault in vaults).items()
+            if code in rules  # the ledger outlives the rules; an old plan's items still carry what was found
         ),
         monthly_change=whole.monthly_change,
         cost_basis=basis(whole, record.request.cost),

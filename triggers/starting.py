@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
-from azure.durable_functions import DurableOrchestrationClient
+from azure.durable_functions import DurableOrchestrationClient, OrchestrationRuntimeStatus
 
 from clients import Clients
 from clients.arm import Refused
@@ -19,6 +19,8 @@ from migration.request import MigrationRequest, Problem
 from migration.scope import resolve, subscriptions_of
 from migration.steps import MigrateOrder
 from settings import Settings
+
+BROKEN = (OrchestrationRuntimeStatus.Failed, OrchestrationRuntimeStatus.Terminated, OrchestrationRuntimeStatus.Canceled)
 
 
 class Taken(Exception):
@@ -52,15 +54,19 @@ async def start(
     record = await _known(clients, request)
     if record and record.ended:
         return record
-    if record and await client.get_status(record.migration_id):
+    if record and await _is_going_on(client, record.migration_id):
         return record
-    vaults = await _vaults(clients, settings, request)
     if record is None:
         record = MigrationRecord(
-            migration_id=str(request.id), state=MigrationState.PLANNING, request=request, requested_at=now
+            migration_id=str(request.id),
+            state=MigrationState.PLANNING,
+            request=request,
+            vaults=await _resolve(clients, request),
+            requested_at=now,
         )
         if not await clients.ledger.insert_migration(record):
             return await start(clients, settings, client, request)  # somebody else was faster
+    vaults = _vaults(record, settings)
     await clients.ledger.insert_vaults(vaults)
     order = MigrateOrder(migration_id=record.migration_id, vault_keys=tuple(vault.vault_key for vault in vaults))
     try:
@@ -68,6 +74,12 @@ async def start(
     except Exception as error:  # the SDK raises bare Exception for whatever its hub answers
         raise NotStarted(record.migration_id) from error
     return record
+
+
+async def _is_going_on(client: DurableOrchestrationClient, migration_id: str) -> bool:
+    """Whether the orchestration is there and will come to an end by itself."""
+    status = await client.get_status(migration_id)
+    return bool(status) and status.runtime_status not in BROKEN
 
 
 async def _known(clients: Clients, request: MigrationRequest) -> MigrationRecord | None:
@@ -84,22 +96,27 @@ def _new_id(now: datetime) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-async def _vaults(clients: Clients, settings: Settings, request: MigrationRequest) -> list[VaultRecord]:
+async def _resolve(clients: Clients, request: MigrationRequest) -> tuple[str, ...]:
+    """The ids of the vaults that the request means now; the migration keeps to them whatever appears later."""
     subscriptions = subscriptions_of(request)
     lists = await asyncio.gather(*(_visible(clients, subscription) for subscription in subscriptions))
     visible = {subscription.lower(): vaults for subscription, vaults in zip(subscriptions, lists, strict=True)}
     vaults, problems = resolve(request, visible)
     if problems:
         raise OutOfScope(problems)
-    ids = [VaultId.parse(vault.id) for vault in vaults]
+    return tuple(vault.id for vault in vaults)
+
+
+def _vaults(record: MigrationRecord, settings: Settings) -> list[VaultRecord]:
+    ids = [VaultId.parse(vault) for vault in record.vaults]
     neighbours = Counter(vault.subscription.lower() for vault in ids)
     return [
         VaultRecord(
-            migration_id=str(request.id),
+            migration_id=record.migration_id,
             vault_key=vault.key,
             vault_id=str(vault),
             poll_seconds=pace(
-                request.limits.poll_seconds, neighbours[vault.subscription.lower()], settings.job_reads_per_hour
+                record.request.limits.poll_seconds, neighbours[vault.subscription.lower()], settings.job_reads_per_hour
             ),
         )
         for vault in ids

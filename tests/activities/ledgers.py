@@ -1,5 +1,6 @@
 """What an activity's test starts from and looks at: a running migration of one vault in the ledger."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -7,20 +8,21 @@ import msgspec
 from clients.ledger import Ledger
 from migration.records import ItemRecord, ItemState, MigrationState
 from migration.request import Limits
-from migration.steps import ItemOrder, VaultOrder
+from migration.steps import Gate, ItemOrder, VaultOrder
 from tests.builders import VAULT_KEY, a_migration, a_record, a_request, a_vault
 from tests.conftest import START
+from tests.ledgers import write_plan
 
 ORDER = VaultOrder(migration_id="m1", vault_key=VAULT_KEY)
 
 
 def item_order(name: str = "web-01") -> ItemOrder:
-    """The order for one VM, its preflight done at the start of the test."""
+    """The order for one VM, its preflight done at the start of the test and good for ever."""
     return ItemOrder(
         migration_id="m1",
         vault_key=VAULT_KEY,
         item_name=a_record(name).item_name,
-        checked_at=START.isoformat(),
+        gate=Gate(verdict="ready", checked_at=START, closes_at=datetime.max.replace(tzinfo=UTC)),
     )
 
 
@@ -35,7 +37,7 @@ async def given(
     migration = a_migration(state=state, request=a_request(limits=limits or Limits()))
     await ledger.insert_migration(migration)
     await ledger.insert_vaults([a_vault(**{"surveyed": bool(records), **vault})])
-    await ledger.write_plan("m1", VAULT_KEY, records)
+    await write_plan(ledger, "m1", VAULT_KEY, records)
     for record in records:
         if record.state in (ItemState.STARTING, ItemState.MIGRATING):
             await ledger.claim(VAULT_KEY, record.item_name, "m1")

@@ -11,17 +11,18 @@ import pytest
 from activities.change_policy import change_policy
 from clients import Clients
 from clients.ledger import Stale
-from migration.cycle import HELD_ELSEWHERE, MAX_UNANSWERED
-from migration.records import ItemState
-from migration.steps import Change
+from migration.cycle import HELD_ELSEWHERE, MAX_TRIES
+from migration.records import ItemState, MigrationState
+from migration.steps import Change, Gate
 from simulator import Simulator
 from simulator.events import BackupStarted, ProtectionStopped
 from simulator.troubles import Trouble, TroubleKind
 from tests.activities.ledgers import found, given, item_order, unchanged
-from tests.builders import ENHANCED, VAULT_KEY, a_record, item_id, vm_id
+from tests.builders import ENHANCED, VAULT_KEY, a_migration, a_record, item_id, vm_id
 from tests.clients.canned import Canned, CannedAzure
 from tests.clients.simulated import ITEM_WRITE, VAULT_1, meanwhile
 from tests.conftest import START
+from tests.ledgers import write_plan
 
 ITEM = a_record().item_name
 
@@ -96,7 +97,8 @@ async def test_two_deliveries_at_once_write_once(simulator: Simulator, clients: 
 async def test_two_migrations_at_once_write_once(simulator: Simulator, clients: Clients) -> None:
     """Both planned the same VM; one gets it, the other is told who has it."""
     await given(clients.ledger, a_record())
-    await clients.ledger.write_plan("m2", VAULT_KEY, [a_record(migration_id="m2")])
+    await clients.ledger.insert_migration(a_migration(migration_id="m2", state=MigrationState.RUNNING))
+    await write_plan(clients.ledger, "m2", VAULT_KEY, [a_record(migration_id="m2")])
     orders = [item_order(), msgspec.structs.replace(item_order(), migration_id="m2")]
 
     answers = await asyncio.gather(*(change_policy(clients, order) for order in orders))
@@ -122,6 +124,8 @@ async def test_only_a_planned_vm_is_written(state: ItemState, simulator: Simulat
 async def test_a_vm_of_another_migration_is_left_to_it(simulator: Simulator, clients: Clients) -> None:
     """Refused in the ledger with the holder's name; nothing is sent, and the holder keeps its claim."""
     await given(clients.ledger, a_record())
+    await clients.ledger.insert_migration(a_migration(migration_id="m2", state=MigrationState.RUNNING))
+    await write_plan(clients.ledger, "m2", VAULT_KEY, [a_record(migration_id="m2")])
     await clients.ledger.claim(VAULT_KEY, ITEM, "m2")
 
     assert await change_policy(clients, item_order()) == Change(verdict="settled")
@@ -174,12 +178,12 @@ async def test_a_vm_that_another_job_took_waits_again(simulator: Simulator, clie
     assert await change_policy(clients, item_order()) == Change(verdict="later")
 
     record = await found(clients.ledger)
-    assert msgspec.structs.replace(record, etag="") == a_record(unanswered=1)
+    assert msgspec.structs.replace(record, etag="") == a_record(tries=1)
 
 
 async def test_a_conflict_that_does_not_pass_is_a_refusal(simulator: Simulator, clients: Clients) -> None:
     """A 409 is waited out a few times, never for ever: then the VM is settled under its code, and free."""
-    await given(clients.ledger, a_record(unanswered=MAX_UNANSWERED - 1))
+    await given(clients.ledger, a_record(tries=MAX_TRIES - 1))
     meanwhile(simulator, BackupStarted(vm="web-01"))
 
     assert await change_policy(clients, item_order()) == Change(verdict="settled")
@@ -218,3 +222,45 @@ async def test_a_write_without_an_answer_stays_open(taken: bool, simulator: Simu
     assert (record.state, record.claimed_at, record.operation_id) == (ItemState.STARTING, START, "")
     assert await holder(clients) == "m1"
     assert simulator.log.counts() == {ITEM_WRITE: 1}
+
+
+async def test_a_gate_closes(simulator: Simulator, clients: Clients) -> None:
+    """A write that was ordered long ago, and waited in a queue, needs another look first."""
+    await given(clients.ledger, a_record())
+    gate = Gate(verdict="ready", checked_at=START, closes_at=START)
+    simulator.clock.advance(timedelta(seconds=1))
+    for order in (msgspec.structs.replace(item_order(), gate=gate), msgspec.structs.replace(item_order(), gate=None)):
+        assert await change_policy(clients, order) == Change(verdict="later")
+    assert simulator.log.counts() == {}
+
+
+@pytest.mark.parametrize("state", [MigrationState.PAUSED, MigrationState.CANCELLED, MigrationState.FAILED])
+async def test_a_migration_that_stopped_writes_no_more(
+    simulator: Simulator, clients: Clients, state: MigrationState
+) -> None:
+    """Writes that were ordered before it stopped stay where they are."""
+    await given(clients.ledger, a_record(), state=state)
+    assert await change_policy(clients, item_order()) == Change(verdict="later")
+    assert simulator.log.counts() == {}
+
+
+@pytest.mark.parametrize(
+    ("ended", "state", "verdict"),
+    [
+        (MigrationState.COMPLETED, ItemState.MIGRATED, "written"),
+        (MigrationState.HALTED, ItemState.MIGRATING, "settled"),
+        (MigrationState.RUNNING, ItemState.MIGRATED, "settled"),
+    ],
+)
+async def test_the_claim_of_a_dead_migration_is_taken_over(
+    clients: Clients, ended: MigrationState, state: ItemState, verdict: str
+) -> None:
+    """Only where the holder has ended and has nothing of this VM in flight."""
+    await given(clients.ledger, a_record())
+    await clients.ledger.insert_migration(a_migration(migration_id="m0", state=ended))
+    await write_plan(clients.ledger, "m0", VAULT_KEY, [a_record(state=state, migration_id="m0")])
+    await clients.ledger.claim(VAULT_KEY, ITEM, "m0")
+
+    assert (await change_policy(clients, item_order())).verdict == verdict
+
+    assert await clients.ledger.claims(VAULT_KEY, "m1") == ([ITEM] if verdict == "written" else [])

@@ -1,7 +1,7 @@
 """The live gate: a VM that is not what the plan says does not move."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -33,7 +33,8 @@ async def test_a_vm_as_planned_is_ready(simulator: Simulator, clients: Clients) 
     gate = await preflight_item(clients, item_order())
 
     assert gate.verdict == "ready"
-    assert datetime.fromisoformat(gate.checked_at) == START + timedelta(minutes=90)
+    assert gate.checked_at == START + timedelta(minutes=90)
+    assert gate.closes_at == START + timedelta(minutes=92)
     assert await unchanged(clients.ledger, record)
     assert simulator.log.counts() == {ITEM_READ: 1}
 

@@ -26,6 +26,7 @@ from tests.clients.simulated import (
     a_scenario,
     a_vm_group,
 )
+from tests.ledgers import write_plan
 
 PLANNED, BLOCKED = ItemState.PLANNED, ItemState.BLOCKED
 
@@ -136,7 +137,7 @@ async def test_a_survey_that_was_cut_short_is_done_again(clients: Clients) -> No
     await given(clients.ledger)
     await survey_vault(clients, ORDER)
     vault = await clients.ledger.read_vault("m1", VAULT_KEY)
-    await clients.ledger.write_plan("m1", VAULT_KEY, [a_record(), a_record("no-longer-there")])
+    await write_plan(clients.ledger, "m1", VAULT_KEY, [a_record(), a_record("no-longer-there")])
     await clients.ledger.write_vault(msgspec.structs.replace(a_vault(), etag=vault.etag))
 
     await survey_vault(clients, ORDER)
@@ -180,11 +181,15 @@ async def test_a_throttled_survey_is_asked_for_again(simulator: Simulator, clien
     assert (await clients.ledger.read_vault("m1", VAULT_KEY)).surveyed
 
 
-async def test_an_outage_is_no_problem_of_the_vault(clients: Clients) -> None:
-    """A vault that can't be read now is asked for again a little later, without a problem in its record."""
+async def test_an_outage_is_told_and_does_not_end_the_survey(clients: Clients) -> None:
+    """A vault that can't be read now is asked for again a little later, and says why until it is."""
     await given(clients.ledger)
     async with CannedAzure(Canned(status=503, headers={"Retry-After": "1"})) as down:
         survey = await survey_vault(replace(clients, backup=down.backup), ORDER)
     assert not survey.done and survey.stay_away_seconds > 0
     vault = await clients.ledger.read_vault("m1", VAULT_KEY)
-    assert (vault.surveyed, vault.problem) == (False, "")
+    assert (vault.surveyed, vault.problem[:3]) == (False, "503")
+
+    await survey_vault(clients, ORDER)
+    vault = await clients.ledger.read_vault("m1", VAULT_KEY)
+    assert (vault.surveyed, vault.problem) == (True, "")

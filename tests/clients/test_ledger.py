@@ -15,6 +15,7 @@ from migration.model import VaultId
 from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, VaultRecord
 from tests.builders import NOW, VAULT, VAULT_KEY, a_migration, a_record, a_request, a_vault
 from tests.clients.every_field import FINDING, RECORDS
+from tests.ledgers import write_plan
 
 MANY = BATCH + 1  # more than one transaction
 
@@ -31,7 +32,7 @@ def plain(record: Any) -> Any:
 
 async def planned(ledger: Ledger, plan: Sequence[ItemRecord], vault_key: str = VAULT_KEY) -> list[ItemRecord]:
     """Write a plan and read it back, ETags and all."""
-    await ledger.write_plan("m1", vault_key, plan)
+    await write_plan(ledger, "m1", vault_key, plan)
     return await ledger.read_items("m1", vault_key)
 
 
@@ -68,7 +69,7 @@ async def test_any_text_reads_as_it_was_written(
     """Quotes, newlines and astral characters pass the table, alone and in a batch. One ledger serves all examples."""
     migration_id = uuid.uuid4().hex
     record = a_record(migration_id=migration_id, reason=reason, message=message, warnings=warnings)
-    await ledger.write_plan(migration_id, VAULT_KEY, [record])
+    await write_plan(ledger, migration_id, VAULT_KEY, [record])
     [read] = await ledger.read_items(migration_id, VAULT_KEY)
     assert plain(read) == record
     turned = await ledger.write_item(msgspec.structs.replace(read, reason=message, message=reason))
@@ -213,8 +214,8 @@ KEYS = ["vault-1", "vault-1-", "vault-1-2", "vault-10", "vault-", "vault-1a", "v
 async def test_items_of_a_vault_are_never_those_of_another(ledger: Ledger) -> None:
     """Whatever the keys share as a beginning, each vault's list holds its own VM alone."""
     for key in KEYS:
-        await ledger.write_plan("m1", key, [a_record(vault_key=key, message=key)])
-    await ledger.write_plan("m2", KEYS[0], [a_record(migration_id="m2", vault_key=KEYS[0], message="m2")])
+        await write_plan(ledger, "m1", key, [a_record(vault_key=key, message=key)])
+    await write_plan(ledger, "m2", KEYS[0], [a_record(migration_id="m2", vault_key=KEYS[0], message="m2")])
     for key in KEYS:
         assert [record.message for record in await ledger.read_items("m1", key)] == [key]
         page = await ledger.page_items("m1", ItemFilter(vault_key=key), 10, "")
@@ -284,9 +285,9 @@ async def pages(ledger: Ledger, which: ItemFilter, size: int) -> list[list[str]]
 
 async def test_a_large_migration_is_paged_through(ledger: Ledger) -> None:
     """1,200 VMs of two vaults: every page full but the last, each VM once, in order, with any filter."""
-    await ledger.write_plan("m1", "vault-1", records(900, vault_key="vault-1"))
+    await write_plan(ledger, "m1", "vault-1", records(900, vault_key="vault-1"))
     blocked = records(300, vault_key="vault-2", state=ItemState.BLOCKED)
-    await ledger.write_plan("m1", "vault-2", blocked)
+    await write_plan(ledger, "m1", "vault-2", blocked)
     first = [record.vm_name for record in records(900)]
     second = [record.vm_name for record in blocked]
 
@@ -303,7 +304,7 @@ async def test_a_large_migration_is_paged_through(ledger: Ledger) -> None:
 async def test_a_vault_larger_than_a_page_is_read_whole(ledger: Ledger) -> None:
     """Table Storage returns 1,000 rows at once; a vault may hold more."""
     plan = records(1200)
-    await ledger.write_plan("m1", VAULT_KEY, plan)
+    await write_plan(ledger, "m1", VAULT_KEY, plan)
     assert [record.item_name for record in await ledger.read_items("m1", VAULT_KEY)] == [
         record.item_name for record in plan
     ]
@@ -354,9 +355,9 @@ async def test_a_claim_is_for_one_migration(ledger: Ledger) -> None:
 async def test_a_released_item_can_be_claimed_by_another(ledger: Ledger) -> None:
     """Releasing twice, or what nobody holds, is no trouble."""
     await ledger.claim(VAULT_KEY, ITEM, "m1")
-    await ledger.release(VAULT_KEY, [ITEM])
-    await ledger.release(VAULT_KEY, [ITEM, "vm;never-claimed"])
-    await ledger.release(VAULT_KEY, [])
+    await ledger.release(VAULT_KEY, "m1", {ITEM})
+    await ledger.release(VAULT_KEY, "m1", {ITEM, "vm;never-claimed"})
+    await ledger.release(VAULT_KEY, "m1", set())
     assert await ledger.claim(VAULT_KEY, ITEM, "m2") == "m2"
 
 
@@ -366,7 +367,7 @@ async def test_many_claims_are_released_although_some_are_gone(ledger: Ledger) -
     for name in names[1:]:
         await ledger.claim(VAULT_KEY, name, "m1")
     assert await ledger.claims(VAULT_KEY, "m1") == names[1:]
-    await ledger.release(VAULT_KEY, names)
+    await ledger.release(VAULT_KEY, "m1", set(names))
     assert await ledger.claims(VAULT_KEY, "m1") == []
 
 
@@ -375,5 +376,38 @@ async def test_claims_of_other_vaults_are_others(ledger: Ledger) -> None:
     other = VaultId.parse(f"{VAULT}-2").key
     await ledger.claim(VAULT_KEY, ITEM, "m1")
     assert await ledger.claim(other, ITEM, "m2") == "m2"
-    await ledger.release(other, [ITEM])
+    await ledger.release(other, "m2", {ITEM})
     assert await ledger.claims(VAULT_KEY, "m1") == [ITEM]
+
+
+async def test_nobody_releases_the_claim_of_another(ledger: Ledger) -> None:
+    """A late second delivery must not free a VM that another migration has claimed meanwhile."""
+    await ledger.claim(VAULT_KEY, ITEM, "m2")
+    await ledger.release(VAULT_KEY, "m1", {ITEM})
+    assert await ledger.claims(VAULT_KEY, "m2") == [ITEM]
+
+
+async def test_a_claim_is_taken_over_only_from_whom_it_was_seen_with(ledger: Ledger) -> None:
+    """Who takes over names whom; where the claim has moved on, whoever has it now keeps it."""
+    await ledger.claim(VAULT_KEY, ITEM, "m1")
+    assert await ledger.take_over(VAULT_KEY, ITEM, "m1", "m2") == "m2"
+    assert await ledger.take_over(VAULT_KEY, ITEM, "m1", "m3") == "m2"
+    assert await ledger.take_over(VAULT_KEY, "vm;never-claimed", "m1", "m3") == "m3"
+
+
+async def test_a_late_survey_does_not_touch_rows_that_have_moved_on(ledger: Ledger) -> None:
+    """Two surveys of a vault: the one that comes too late is Stale before it writes a row."""
+    await ledger.insert_vaults([a_vault()])
+    early = late = await ledger.read_vault("m1", VAULT_KEY)
+    await ledger.write_plan(early, records(2))
+    await ledger.write_vault(msgspec.structs.replace(early, surveyed=True))
+    started = (await ledger.read_items("m1", VAULT_KEY))[0].to(ItemState.STARTING, claimed_at=NOW)
+    await ledger.write_item(started)
+
+    with pytest.raises(Stale):
+        await ledger.write_plan(late, records(2))
+
+    assert [record.state for record in await ledger.read_items("m1", VAULT_KEY)] == [
+        ItemState.STARTING,
+        ItemState.PLANNED,
+    ]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migration.cycle import (
-    MAX_UNANSWERED,
+    MAX_TRIES,
     STARTS_PER_CYCLE,
     Cycle,
     Observation,
@@ -62,6 +62,10 @@ FOLLOWED: dict[str, tuple[dict[str, Any], tuple[ItemState, str] | None]] = {
     "its job runs": ({"jobs": [a_job()]}, None),
     "its job runs and is being cancelled": ({"jobs": [a_job(status="Cancelling")]}, None),
     "its job ended, an extra backup job runs on": ({"jobs": [DONE, a_job(operation="Backup", id="b")]}, None),
+    "its job ended, a backup job runs past the limit": (
+        {"jobs": [DONE, a_job(operation="Backup", id="b")], "claimed": timedelta(hours=25)},
+        None,
+    ),
     "its job ended well and the item shows the target": (
         {"jobs": [DONE], "item": MIGRATED_ITEM},
         (ItemState.MIGRATED, ""),
@@ -142,6 +146,12 @@ RECOVERED: dict[str, tuple[dict[str, Any], timedelta, ItemState | None]] = {
     "a job of ours ended": ({"jobs": [DONE]}, timedelta(minutes=31), ItemState.MIGRATING),
     "the item shows the target": ({"item": MIGRATED_ITEM}, timedelta(minutes=31), ItemState.MIGRATING),
     "only a backup job runs": ({"jobs": [a_job(operation="Backup")]}, timedelta(minutes=5), None),
+    "a backup job runs, the item was not read": (
+        {"jobs": [a_job(operation="Backup")]},
+        timedelta(minutes=16),
+        None,
+    ),
+    "the item could not be read for long": ({}, timedelta(hours=25), ItemState.REFUSED),
     "a job from before the claim runs": ({"jobs": [a_job()]}, timedelta(minutes=5), None),
     "nothing shows it yet": ({"item": an_item()}, timedelta(minutes=5), None),
     "nothing showed it for long": ({"item": an_item()}, timedelta(minutes=16), ItemState.PLANNED),
@@ -160,7 +170,7 @@ def test_a_write_without_an_answer_is_adopted_or_surely_never_happened(case: str
 
 def test_a_service_that_never_answers_is_not_asked_for_ever() -> None:
     """After three writes without answer or trace the VM is Refused, and says so."""
-    record = a_record(state=ItemState.STARTING, claimed_at=ago(minutes=16), unanswered=MAX_UNANSWERED - 1)
+    record = a_record(state=ItemState.STARTING, claimed_at=ago(minutes=16), tries=MAX_TRIES - 1)
     assert settled(decide([record], item=an_item())) == (ItemState.REFUSED, "NoAnswer")
 
 
@@ -209,8 +219,10 @@ def test_a_cycle_starts_a_bounded_number_and_says_that_more_could() -> None:
 def test_nothing_starts_unless_the_migration_runs(control: MigrationState) -> None:
     """A pause holds what waits; an ended migration lets the vault finish once nothing is in flight."""
     cycle = decide([a_record("a")], control=control)
+    paused = control is MigrationState.PAUSED
     assert cycle.start == ()
-    assert cycle.finished is (control is not MigrationState.PAUSED)
+    assert cycle.finished is not paused
+    assert [record.state for record in cycle.changed] == ([] if paused else [ItemState.CANCELLED])
 
 
 def test_too_many_failures_stop_new_starts_but_not_what_runs() -> None:
@@ -220,11 +232,28 @@ def test_too_many_failures_stop_new_starts_but_not_what_runs() -> None:
     limits = Limits(stop_after_failures=2)
 
     while_flying = decide([flying, waiting, *failed], [a_job("g")], limits=limits)
-    afterwards = decide([waiting, *failed], limits=limits)
+    left = [record for record in while_flying.records if record.vm_name != "g"]
+    afterwards = decide(left, limits=limits)
 
     assert (while_flying.start, while_flying.finished) == ((), False)
+    assert settled(while_flying) == (ItemState.CANCELLED, "Stopped")
     assert (afterwards.start, afterwards.finished) == ((), True)
     assert "2 VMs of this vault failed" in afterwards.halted
+
+
+def test_while_the_service_takes_no_writes_jobs_are_still_followed() -> None:
+    """A throttled write is no reason to look away, only not to start."""
+    seen = Observation(now=NOW, jobs=[DONE], items={a_record().item_name: MIGRATED_ITEM})
+    records = [a_record(state=ItemState.MIGRATING), a_record("b")]
+    cycle = next_cycle(records, seen, Limits(), MigrationState.RUNNING, writable=False)
+    assert (settled(cycle), cycle.start, cycle.finished) == ((ItemState.MIGRATED, ""), (), False)
+
+
+def test_a_selective_disk_setting_that_changed_is_a_warning() -> None:
+    """The change of policy should leave it alone; where it did not, somebody has to know."""
+    record = a_record(state=ItemState.MIGRATING, excluded_disks='{"diskLunList":[1]}')
+    [after] = decide([record], [DONE], item=MIGRATED_ITEM).changed
+    assert after.warnings == ('selective disk backup was {"diskLunList":[1]}, is off',)
 
 
 def test_a_vm_held_by_another_migration_is_no_failure() -> None:
@@ -239,7 +268,7 @@ def test_a_vm_held_by_another_migration_is_no_failure() -> None:
 def test_only_quiet_records_cost_a_second_look() -> None:
     """While a job runs for every VM in flight, one list says it all."""
     busy, quiet = a_record("a", ItemState.MIGRATING), a_record("b", ItemState.MIGRATING)
-    assert silent([busy, quiet, a_record("c")], [a_job("a")]) == [quiet]
+    assert silent([busy, quiet, a_record("c")], [a_job("a"), a_job("b", operation="Backup")]) == [quiet]
     assert observed_since([]) is None
     assert observed_since([quiet]) == ago(minutes=30, seconds=30)
 
@@ -313,7 +342,10 @@ def test_the_limits_hold_and_nothing_busy_starts(
     assert not (cycle.finished and (in_flight or cycle.start))
     for record in records:
         after = now[record.item_name].state
-        assert after is record.state or after in ITEM_TRANSITIONS[record.state]
+        steps = ITEM_TRANSITIONS.get(record.state, frozenset())
+        if ItemState.PLANNED in steps:  # back in the queue, and on from there in the same cycle
+            steps |= ITEM_TRANSITIONS[ItemState.PLANNED]
+        assert after is record.state or after in steps
 
 
 @given(vaults(), st.randoms(use_true_random=False))

@@ -37,6 +37,7 @@ TRIPS: dict[str, tuple[dict[str, Any], str]] = {
     "VmFailedState": ({"vm": a_vm(provisioning_state="Failed")}, "Failed"),
     "UnmanagedDisks": ({"vm": a_vm(managed_disks=False)}, "page blob"),
     "SharedDisk": ({"disks": (a_disk(), a_disk("quorum", shared=True))}, "shared disks: quorum"),
+    "DiskUnknown": ({"unseen_disks": ("quorum",)}, "quorum"),
     "SourcePolicyUnknown": ({"source": None}, "DefaultPolicy is not in its vault's list"),
     "TargetNotFound": ({"target": None, "standing": None}, "no policy EnhancedPolicy"),
     "TargetNotEnhanced": ({"target": a_policy(), "standing": a_policy()}, "EnhancedPolicy is a Standard policy"),

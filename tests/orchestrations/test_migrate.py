@@ -3,11 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from local_host.clock import SkippingClock
 from local_host.host import LocalHost
 from migration.records import MigrationState
+from orchestrations.migrate import MOST_OUTAGES, OUTAGE_SECONDS
 from tests.orchestrations.conftest import Steps
 
 ORDER = {"migrationId": "m1", "vaultKeys": ["v1", "v2"], "surveyed": False}
@@ -95,27 +94,37 @@ async def test_a_throttled_survey_waits_as_long_as_the_service_asks(
     assert clock.now() - began == timedelta(seconds=3000)
 
 
-async def test_a_survey_is_tried_again_before_the_migration_fails(engine: LocalHost, steps: Steps) -> None:
-    """An outage of the ledger during planning is waited out."""
-    steps.script["survey_vault"] = [RuntimeError("no answer"), SURVEYED]
-    steps.script["advance_migration"] = [PLANNED]
+async def test_an_outage_of_the_ledger_is_waited_out(engine: LocalHost, steps: Steps, clock: SkippingClock) -> None:
+    """Whichever step gives up, the migration waits, looks again and goes on; an approved one too."""
+    away = RuntimeError("no answer")
+    steps.script["survey_vault"] = [away, SURVEYED]
+    steps.script["advance_migration"] = [away, RUNNING, away, COMPLETED]
+    steps.script["monitor_jobs"] = [VAULT_DONE]
+    began = clock.now()
 
     assert await run(engine) == ("Completed", {"state": "Completed"})
 
-    assert len(steps.asked["survey_vault"]) == 3
+    assert clock.now() - began == timedelta(seconds=3 * OUTAGE_SECONDS)
+    assert len(steps.asked["monitor_jobs"]) == 2
 
 
-@pytest.mark.parametrize(
-    "survey", [[RuntimeError("no access")], [RuntimeError("no access"), SURVEYED, RuntimeError("x")]]
-)
-async def test_what_nobody_could_deal_with_fails_the_migration_in_the_ledger(
-    engine: LocalHost, steps: Steps, survey: list[Any]
-) -> None:
-    """The one broad except ends in the ledger, with the error's own words."""
-    steps.script["survey_vault"] = survey
+async def test_a_throttle_without_seconds_is_no_end(engine: LocalHost, steps: Steps) -> None:
+    """Retry-After: 0 means at once, not never."""
+    steps.script["survey_vault"] = [SURVEYED, {"done": False, "stayAwaySeconds": 0}, SURVEYED]
+    steps.script["advance_migration"] = [PLANNED]
+    assert await run(engine) == ("Completed", {"state": "Completed"})
+    assert len(steps.asked["survey_vault"]) == 4
+
+
+async def test_an_outage_without_end_fails_the_migration_in_the_ledger(engine: LocalHost, steps: Steps) -> None:
+    """The one broad except ends in the ledger, with what was said and without its traceback."""
+    steps.script["survey_vault"] = [RuntimeError("no access")]
     steps.script["advance_migration"] = [standing(MigrationState.FAILED)]
 
     assert await run(engine) == ("Completed", {"state": "Failed"})
 
     [order] = steps.asked["advance_migration"]
     assert "survey_vault" in order["problem"]
+    assert "no access" in order["problem"]
+    assert "\n" not in order["problem"]
+    assert len(steps.asked["survey_vault"]) == 2 * MOST_OUTAGES

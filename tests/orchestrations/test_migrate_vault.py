@@ -1,6 +1,6 @@
 """The controller of a vault: what it asks, in which order, and how long it waits."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -10,13 +10,14 @@ from local_host.clock import SkippingClock
 from local_host.host import LocalHost
 from migration.cycle import STARTS_PER_CYCLE
 from migration.steps import Change, CycleOrder, Gate
-from orchestrations.migrate_vault import AT_ONCE_SECONDS, OUTAGE_SECONDS
+from orchestrations.migrate_vault import NEXT_BATCH_SECONDS, OUTAGE_SECONDS
 from tests.orchestrations.conftest import Steps
 
 ORDER = {"migrationId": "m1", "vaultKey": "v1", "targetEnsured": False}
 FINISHED = CycleOrder(start=(), wait_seconds=300, finished=True)
 IDLE = CycleOrder(start=(), wait_seconds=300, finished=False, in_flight=1)
-READY = Gate(verdict="ready", checked_at="2026-11-02T08:00:00+00:00")
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+READY = Gate(verdict="ready", checked_at=NOON, closes_at=NOON)
 WRITTEN = Change(verdict="written")
 
 
@@ -64,9 +65,9 @@ async def test_each_item_passes_the_live_gate_before_its_write(
     await run(engine, clock)
 
     assert sorted(order["itemName"] for order in steps.asked["preflight_item"]) == ["a", "b", "c"]
-    assert sorted((order["itemName"], order["checkedAt"]) for order in steps.asked["change_policy"]) == [
-        ("a", READY.checked_at),
-        ("c", READY.checked_at),
+    assert sorted((order["itemName"], order["gate"]["verdict"]) for order in steps.asked["change_policy"]) == [
+        ("a", "ready"),
+        ("c", "ready"),
     ]
 
 
@@ -74,20 +75,35 @@ async def test_each_item_passes_the_live_gate_before_its_write(
     ("gate", "change", "waited"),
     [
         (READY, WRITTEN, 300),
-        (READY, Change(verdict="settled"), AT_ONCE_SECONDS),
-        (Gate(verdict="settled"), WRITTEN, AT_ONCE_SECONDS),
+        (READY, Change(verdict="settled"), NEXT_BATCH_SECONDS),
+        (Gate(verdict="settled"), WRITTEN, NEXT_BATCH_SECONDS),
         (Gate(verdict="later"), WRITTEN, 300),
-        (Gate(verdict="later", stay_away_seconds=324), WRITTEN, 324),
-        (READY, Change(verdict="later", stay_away_seconds=86_400), 86_400),
-        (READY, Change(verdict="later", stay_away_seconds=5), 300),
+        (Gate(verdict="later", stay_away_seconds=324), WRITTEN, 300),
+        (READY, Change(verdict="later", stay_away_seconds=86_400), 300),
     ],
 )
 async def test_how_long_it_waits_depends_on_what_the_service_said(
     engine: LocalHost, steps: Steps, clock: SkippingClock, gate: Gate, change: Change, waited: int
 ) -> None:
-    """The poll interval; at once where nothing was written; as long as the service asks to stay away."""
+    """The poll interval, also while no writes are taken; soon where nothing was written and others may go."""
     script(steps, monitor_jobs=[starting("a"), FINISHED], preflight_item=[gate], change_policy=[change])
     assert await run(engine, clock) == timedelta(seconds=waited)
+
+
+async def test_a_service_that_takes_no_writes_is_told_to_every_later_look(
+    engine: LocalHost, steps: Steps, clock: SkippingClock
+) -> None:
+    """A day-long stay-away outlives generations; until when is the look's to heed."""
+    script(
+        steps,
+        monitor_jobs=[starting("a"), IDLE, FINISHED],
+        preflight_item=[Gate(verdict="later", stay_away_seconds=86_400)],
+    )
+    began = clock.now()
+    await run(engine, clock)
+    until = [order.get("noWritesBefore") for order in steps.asked["monitor_jobs"]]
+    assert until[0] is None
+    assert [datetime.fromisoformat(str(text)) - began for text in until[1:]] == [timedelta(days=1)] * 2
 
 
 async def test_it_looks_again_after_each_poll_interval(engine: LocalHost, steps: Steps, clock: SkippingClock) -> None:
