@@ -1,4 +1,4 @@
-"""Make sure that every target is what was planned, before the first VM of a vault moves to it; make the clones."""
+"""Make sure that the policies of a vault are what was planned, before VMs move from one to the other; make clones."""
 
 import msgspec
 
@@ -7,16 +7,17 @@ from clients.arm import ArmError, Refused
 from migration.model import BackupPolicy, VaultId, same_id
 from migration.plan import by_name
 from migration.policy import CloneOptions, enhanced_equal, fingerprint
-from migration.records import ItemState, MigrationState, PlannedTarget
+from migration.records import ItemState, MigrationState, PlannedTarget, VaultRecord
 from migration.steps import VaultOrder
 
 
 async def ensure_policy(clients: Clients, order: VaultOrder) -> None:
-    """Compare each target of the vault's plan with the policy that stands there; make it where it is a clone to come.
+    """Compare each source and target of the vault's plan with the policies that stand there; make the clones to come.
 
-    The VMs of a target that is not what was planned do not move: they become Drifted, or Blocked where the service
-    declined to make it. Makes nothing unless the migration is Running. Raises ArmError and Stale, for another try; the
-    vault's record then says what the trouble is.
+    Asked before each batch of writes: a policy edited meanwhile may keep more than the plan saw, or less than it
+    promised. The VMs of a policy that is not what was planned do not move: they become Drifted, or Blocked where the
+    service declined to make it. Makes nothing unless the migration is Running. Raises ArmError and Stale, for another
+    try; the vault's record then says what the trouble is.
     """
     migration = await clients.ledger.read_migration(order.migration_id)
     vault = await clients.ledger.read_vault(order.migration_id, order.vault_key)
@@ -26,10 +27,15 @@ async def ensure_policy(clients: Clients, order: VaultOrder) -> None:
     options = migration.request.target.clone or CloneOptions()
     try:
         policies = by_name(await clients.backup.list_policies(vault_id))
+        for name, planned in vault.sources.items():
+            source = policies.get(name.lower())
+            if source is None or fingerprint(source) != planned:
+                message = f"{name} was changed since the plan was made"
+                await _leave_alone(clients, vault, name, ItemState.DRIFTED, "SourceChanged", message)
         for target in vault.targets:
             trouble = await _ensure(clients, vault_id, target, policies, options)
             if trouble:
-                await _leave_alone(clients, order, f"{vault.vault_id}/backupPolicies/{target.name}", *trouble)
+                await _leave_alone(clients, vault, target.name, *trouble)
     except ArmError as outage:
         await clients.ledger.write_vault(msgspec.structs.replace(vault, problem=str(outage)))
         raise
@@ -46,9 +52,9 @@ async def _ensure(
     standing = policies.get(target.name.lower())
     if standing is None and target.made_from:
         source = policies.get(target.made_from.lower())
-        if source is None or fingerprint(clone := enhanced_equal(source, options)) != target.fingerprint:
-            message = f"{target.made_from} was changed since the plan was made, and with it its Enhanced equal"
-            return ItemState.DRIFTED, "SourceChanged", message
+        clone = enhanced_equal(source, options) if source else None
+        if clone is None or fingerprint(clone) != target.fingerprint:
+            return None  # its source was changed, and its VMs are settled for that
         try:
             standing = await clients.backup.make_policy(vault, clone)
         except Refused as refused:
@@ -61,11 +67,14 @@ async def _ensure(
 
 
 async def _leave_alone(
-    clients: Clients, order: VaultOrder, target_id: str, state: ItemState, reason: str, message: str
+    clients: Clients, vault: VaultRecord, policy_name: str, state: ItemState, reason: str, message: str
 ) -> None:
-    records = await clients.ledger.read_items(order.migration_id, order.vault_key)
+    """Settle the waiting VMs that would move from or to a policy."""
+    policy_id = f"{vault.vault_id}/backupPolicies/{policy_name}"
+    records = await clients.ledger.read_items(vault.migration_id, vault.vault_key)
     await clients.ledger.write_items(
         record.to(state, reason=reason, message=message)
         for record in records
-        if record.state is ItemState.PLANNED and same_id(record.target_policy_id, target_id)
+        if record.state is ItemState.PLANNED
+        and (same_id(record.source_policy_id, policy_id) or same_id(record.target_policy_id, policy_id))
     )

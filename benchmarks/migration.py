@@ -52,7 +52,11 @@ async def measure(vms: int) -> Measured:
             "target": {"policyName": "EnhancedPolicy"},
             "acknowledgeIrreversible": True,
             "approval": "none",
-            "limits": {"pollSeconds": POLL_SECONDS, "maxConcurrentPerVault": CONCURRENT},
+            "limits": {
+                "pollSeconds": POLL_SECONDS,
+                "maxConcurrentPerVault": CONCURRENT,
+                "stopAfterFailures": CONCURRENT,  # full speed from the first batch on
+            },
         }
         migration = await caller.post("/api/migrations", body)
         while migration["state"] in ("Planning", "Running"):

@@ -16,7 +16,7 @@ from migration.model import Disk, VirtualMachine
 
 VMS_API_VERSION = "2025-04-01"
 DISKS_API_VERSION = "2025-01-02"
-SHARED_FOR = timedelta(minutes=5)  # a plan looks no closer than that; the live gate does
+SHARED_FOR = timedelta(minutes=1)  # long enough for vaults surveyed side by side, too short to plan on old news
 T = TypeVar("T")
 
 

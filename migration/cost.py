@@ -30,7 +30,7 @@ CENT = Decimal("0.01")
 RETAIL_CURRENCY = "USD"  # what Azure's prices are made in; its other currencies are rounded conversions
 
 Share = Annotated[float, Meta(ge=0, le=1)]
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
 
 
 # --- what a caller may assume

@@ -135,6 +135,9 @@ def next_cycle(
     in_flight = sum(record.state in IN_FLIGHT for record in after)
     waiting = [record for record in after if record.state is ItemState.PLANNED]
     room = max(limits.max_concurrent_per_vault - in_flight, 0) if control is MigrationState.RUNNING and writable else 0
+    if not any(record.state is ItemState.MIGRATED for record in after):
+        # Until one VM has come through, no more are in flight than may fail.
+        room = max(min(room, limits.stop_after_failures - failures - in_flight), 0)
     free = sorted(record.item_name for record in waiting if not _running(by_container[record.container]))
     starting = min(room, len(free), STARTS_PER_CYCLE)
     return Cycle(

@@ -36,14 +36,15 @@ def _close_plan(record: MigrationRecord, vaults: Sequence[VaultRecord], now: dat
         return fail(record, "; ".join(problems[:20]), now)
     if not all(vault.surveyed for vault in vaults):
         return record
-    nothing = unmatched(record.request.items, (pattern for vault in vaults for pattern in vault.matched))
+    nothing = unmatched(record.request, (path for vault in vaults for path in vault.matched))
     if nothing:
         return fail(record, "; ".join(f"{problem.path}: {problem.message}" for problem in nothing[:20]), now)
     plan_hash = hash_plan({vault.vault_key: vault.plan_hash for vault in vaults})
     planned = sum(vault.counts.get(ItemState.PLANNED, 0) for vault in vaults)
     too_much = over_budget(record, vaults)
     if record.request.mode == "plan" or not planned:
-        return record.to(MigrationState.COMPLETED, plan_hash=plan_hash, problem=too_much, ended_at=now)
+        note = too_much if planned else "no VM is left to move"
+        return record.to(MigrationState.COMPLETED, plan_hash=plan_hash, problem=note, ended_at=now)
     if too_much:
         return record.to(MigrationState.FAILED, plan_hash=plan_hash, problem=too_much, ended_at=now)
     if record.request.approval == "none":

@@ -13,7 +13,7 @@ from migration.policy import clone_name, enhanced_equal, fingerprint
 from migration.preflight import Facts, Load, blocking, inspect
 from migration.records import ItemRecord, ItemState, PlannedTarget, PlanSummary, VaultRecord
 from migration.request import MigrationRequest, Target
-from migration.scope import left_out, matching
+from migration.scope import left_out, meant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,7 @@ class VaultPlan:
     records: tuple[ItemRecord, ...]
     summary: PlanSummary
     targets: tuple[PlannedTarget, ...]
+    sources: dict[str, str]
     matched: tuple[str, ...]
 
 
@@ -99,7 +100,6 @@ def plan_vault(record: VaultRecord, facts: VaultFacts, request: MigrationRequest
     ready = [one for one in alone if out[one.item.id] is None and _state(inspect(one))[0] is ItemState.PLANNED]
     targets = _targets(ready)
     load = _load(ready, targets, facts.members)
-    patterns = (*request.items.include, *request.items.exclude)
     records = tuple(
         _item_record(record, replace(one, load=load), out[one.item.id], request.cost, facts.price) for one in alone
     )
@@ -107,7 +107,8 @@ def plan_vault(record: VaultRecord, facts: VaultFacts, request: MigrationRequest
         records=records,
         summary=_summary(records, facts.price),
         targets=targets,
-        matched=tuple(sorted({pattern for item in facts.items for pattern in matching(patterns, item)})),
+        sources={one.source.name: fingerprint(one.source) for one in ready if one.source},
+        matched=meant(request, facts.items, facts.policies, [one.vm for one in alone if one.vm]),
     )
 
 
@@ -236,8 +237,8 @@ def tally(records: Iterable[ItemRecord]) -> tuple[dict[str, int], dict[str, int]
     return dict(sorted(states.items())), dict(sorted(reasons.items()))
 
 
-def hash_vault_plan(records: Iterable[ItemRecord], targets: Iterable[PlannedTarget]) -> str:
-    """A hash over what matters in a vault's plan: each VM with its verdict and policies, and the targets' content.
+def hash_vault_plan(records: Iterable[ItemRecord], targets: Iterable[PlannedTarget], sources: Mapping[str, str]) -> str:
+    """A hash over what matters in a vault's plan: each VM with its verdict and policies, and what those policies say.
 
     Findings that only wait (a running job) are left out: they pass by themselves and change nothing that was decided.
     """
@@ -251,7 +252,8 @@ def hash_vault_plan(records: Iterable[ItemRecord], targets: Iterable[PlannedTarg
         )
         for record in sorted(records, key=lambda record: record.item_name)
     ]
-    return _digest([matter, sorted((target.name.lower(), target.fingerprint) for target in targets)])
+    prints = sorted((target.name.lower(), target.fingerprint) for target in targets)
+    return _digest([matter, prints, sorted((name.lower(), value) for name, value in sources.items())])
 
 
 def hash_plan(vaults: Mapping[str, str]) -> str:

@@ -56,7 +56,7 @@ class CloneOptions(Value, frozen=True):
     Its name is the source's with the suffix, so that a second migration finds what the first one made.
     """
 
-    suffix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,30}$")] = "-enhanced"
+    suffix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,30}$(?!\n)")] = "-enhanced"
     hourly: HourlySchedule | None = None
     instant_restore_days: Annotated[int, Meta(ge=1, le=30)] | None = None
 

@@ -146,7 +146,11 @@ class PlannedTarget(Value, frozen=True):
 
 
 class VaultRecord(Value, frozen=True, omit_defaults=True):
-    """One vault in one migration: its part of the plan, and where its controller stands."""
+    """One vault in one migration: its part of the plan, and where its controller stands.
+
+    `sources` are the fingerprints of the policies that planned VMs are on, by name; `matched` what the request names
+    and this vault has.
+    """
 
     migration_id: str
     vault_key: str
@@ -158,6 +162,7 @@ class VaultRecord(Value, frozen=True, omit_defaults=True):
     halted: str = ""
     plan: PlanSummary = PlanSummary()
     targets: tuple[PlannedTarget, ...] = ()
+    sources: dict[str, str] = {}
     matched: tuple[str, ...] = ()
     plan_hash: str = ""
     counts: dict[str, int] = msgspec.field(default_factory=dict[str, int])

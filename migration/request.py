@@ -9,14 +9,16 @@ from migration.cost import Budget, CostAssumptions
 from migration.model import Value, VaultId
 from migration.policy import CloneOptions
 
-MIGRATION_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$"  # fits a table key, a URL and, with a vault's key, an instance id
-POLICY_NAME = r"^[A-Za-z][A-Za-z0-9-]{2,149}$"  # what Azure Backup accepts as a policy's name
-SUBSCRIPTION_ID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+MIGRATION_ID = (
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$(?!\n)"  # fits a table key, a URL and, with a vault's key, an instance id
+)
+POLICY_NAME = r"^[A-Za-z][A-Za-z0-9-]{2,149}$(?!\n)"  # what Azure Backup accepts as a policy's name
+SUBSCRIPTION_ID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$(?!\n)"
 MOST_VAULTS = 500  # as many as Azure allows in a subscription
 
 PolicyName = Annotated[str, Meta(pattern=POLICY_NAME)]
-Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Pattern = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
+Pattern = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 Patterns = Annotated[tuple[Pattern, ...], Meta(max_length=2000)]
 Tags = Annotated[dict[Name, Name], Meta(max_length=50)]
 
@@ -124,6 +126,10 @@ def _target_problems(target: Target) -> Iterator[Problem]:
     named = [field for field in ("policy_name", "policies", "clone") if getattr(target, field) is not None]
     if len(named) != 1:
         yield Problem(path="$.target", message="name exactly one of policyName, policies and clone")
+    sources = [name.lower() for name in target.policies or ()]
+    for name in target.policies or ():
+        if sources.count(name.lower()) > 1:
+            yield Problem(path=f"$.target.policies.{name}", message="this policy is mapped twice, in another casing")
 
 
 def _consent_problems(request: MigrationRequest) -> Iterator[Problem]:

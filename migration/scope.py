@@ -4,10 +4,10 @@ A name that stands for nothing is an error that names it, never an empty success
 vault with nothing to do.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from migration.model import ProtectedItem, Vault, VaultId, VirtualMachine
+from migration.model import BackupPolicy, ProtectedItem, Vault, VaultId, VirtualMachine
 from migration.request import MOST_VAULTS, MigrationRequest, Problem, Selection, SubscriptionScope
 
 
@@ -18,7 +18,7 @@ def subscriptions_of(request: MigrationRequest) -> tuple[str, ...]:
     return tuple({subscription.lower(): subscription for subscription in ids}.values())
 
 
-def resolve(request: MigrationRequest, visible: Mapping[str, Iterable[Vault]]) -> tuple[list[Vault], list[Problem]]:
+def resolve(request: MigrationRequest, visible: Mapping[str, Sequence[Vault]]) -> tuple[list[Vault], list[Problem]]:
     """The vaults a request means, out of those visible by subscription (lower case), and what means nothing."""
     by_id = {vault.id.lower(): vault for vaults in visible.values() for vault in vaults}
     found: dict[str, Vault] = {}
@@ -35,10 +35,31 @@ def resolve(request: MigrationRequest, visible: Mapping[str, Iterable[Vault]]) -
         if not fitting:
             message = "no vault of this subscription fits, or the app's identity may not see it"
             problems.append(Problem(path=f"$.subscriptions[{index}]", message=message))
+            continue
+        problems += _dead_filters(f"$.subscriptions[{index}]", scope, visible[scope.id.lower()])
         found |= {vault.id.lower(): vault for vault in fitting}
     if len(found) > MOST_VAULTS:
         problems.append(Problem(path="$", message=f"{len(found)} vaults fit; a migration takes {MOST_VAULTS}"))
     return sorted(found.values(), key=lambda vault: vault.id.lower()), problems
+
+
+def _dead_filters(path: str, scope: SubscriptionScope, vaults: Sequence[Vault]) -> list[Problem]:
+    """The resource groups and regions of a scope in which the subscription has no vault."""
+    groups = [VaultId.parse(vault.id).resource_group for vault in vaults]
+    regions = {_region(vault.region) for vault in vaults}
+    dead = [
+        *(
+            (f"{path}.resourceGroups[{index}]", pattern)
+            for index, pattern in enumerate(scope.resource_groups)
+            if not any(_globs(pattern, group) for group in groups)
+        ),
+        *(
+            (f"{path}.regions[{index}]", region)
+            for index, region in enumerate(scope.regions)
+            if _region(region) not in regions
+        ),
+    ]
+    return [Problem(path=at, message=f"no vault of this subscription is in {name}") for at, name in dead]
 
 
 def _fits(vault: Vault, scope: SubscriptionScope) -> bool:
@@ -94,12 +115,42 @@ def _reasons(item: ProtectedItem, vm: VirtualMachine | None, policy_name: str, s
         yield "the VM does not carry the tags"
 
 
-def unmatched(selection: Selection, matched: Iterable[str]) -> list[Problem]:
-    """The patterns of a selection that meant no VM of any vault."""
-    known = set(matched)
+def meant(
+    request: MigrationRequest,
+    items: Sequence[ProtectedItem],
+    policies: Iterable[BackupPolicy],
+    machines: Iterable[VirtualMachine],
+) -> tuple[str, ...]:
+    """What the request names and a vault has, as paths into the request; `machines` are those of its items."""
+    names, tags = {policy.name.lower() for policy in policies}, [machine.tags for machine in machines]
+    has: Mapping[str, Callable[[str], bool]] = {
+        "include": lambda pattern: any(matching((pattern,), item) for item in items),
+        "exclude": lambda pattern: any(matching((pattern,), item) for item in items),
+        "sourcePolicies": lambda name: name.lower() in names,
+        "vmTags": lambda name: any(_carries(own, {name: request.items.vm_tags[name]}) for own in tags),
+        "policies": lambda name: name.lower() in names,
+    }
+    return tuple(path for field, path, name in _named(request) if has[field](name))
+
+
+def unmatched(request: MigrationRequest, found: Iterable[str]) -> list[Problem]:
+    """What the request names and none of its vaults has: a typo must not look like nothing to do."""
+    known = set(found)
     return [
-        Problem(path=f"$.items.{field}[{index}]", message=f"{pattern} matches no VM")
-        for field, patterns in (("include", selection.include), ("exclude", selection.exclude))
-        for index, pattern in enumerate(patterns)
-        if pattern not in known
+        Problem(path=path, message=f"{name} is nowhere in these vaults")
+        for _, path, name in _named(request)
+        if path not in known
     ]
+
+
+def _named(request: MigrationRequest) -> Iterator[tuple[str, str, str]]:
+    """Everything in a request that has to mean something in one of its vaults: its field, its path, its name."""
+    lists = {
+        "include": request.items.include,
+        "exclude": request.items.exclude,
+        "sourcePolicies": request.items.source_policies,
+    }
+    for field, names in lists.items():
+        yield from ((field, f"$.items.{field}[{index}]", name) for index, name in enumerate(names))
+    yield from (("vmTags", f"$.items.vmTags.{name}", name) for name in request.items.vm_tags)
+    yield from (("policies", f"$.target.policies.{name}", name) for name in request.target.policies or ())

@@ -26,12 +26,11 @@ class MigrateOrder(Value, frozen=True):
 class VaultOrder(Value, frozen=True):
     """Input of `migrate_vault`, `survey_vault`, `ensure_policy` and `monitor_jobs`.
 
-    `target_ensured` once the targets are what was planned; `no_writes_before` where the service asked to stay away.
+    `no_writes_before` where the service asked to stay away.
     """
 
     migration_id: str
     vault_key: str
-    target_ensured: bool = False
     no_writes_before: datetime | None = None
 
 

@@ -20,9 +20,9 @@ NEXT_BATCH_SECONDS = 30  # soon, but each look costs a read of the jobs
 
 def migrate_vault(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[str, Any]]:
     """
-    1. Once: make sure that the target policy is still the planned one.
-    2. Look at the vault's jobs; what ended is settled, and some items' turn has come.
-    3. Check each of those live, all at once.
+    1. Look at the vault's jobs; what ended is settled, and some items' turn has come.
+    2. Make sure that source and target policies are still what was planned.
+    3. Check each of those items live, all at once.
     4. Write the new policy to those that passed, all at once.
     5. Sleep until the next look, or a nudge, and begin a new generation; or end when the vault is done.
 
@@ -30,9 +30,6 @@ def migrate_vault(context: DurableOrchestrationContext) -> Generator[Any, Any, d
     """
     order = msgspec.convert(context.get_input(), VaultOrder)
     try:
-        if not order.target_ensured:
-            yield context.call_activity("ensure_policy", msgspec.to_builtins(order))
-            order = msgspec.structs.replace(order, target_ensured=True)
         answer = yield context.call_activity("monitor_jobs", msgspec.to_builtins(order))
         cycle = msgspec.convert(answer, CycleOrder)
         context.set_custom_status({"inFlight": cycle.in_flight, "waiting": cycle.waiting, "note": cycle.note})
@@ -59,6 +56,7 @@ def _start(
     """
     if not cycle.start:
         return cycle.wait_seconds, 0
+    yield context.call_activity("ensure_policy", msgspec.to_builtins(order))
     items = [
         ItemOrder(migration_id=order.migration_id, vault_key=order.vault_key, item_name=name) for name in cycle.start
     ]

@@ -9,7 +9,15 @@ from migration.cost import CostRange, basis
 from migration.lifecycle import estimate_of, over_budget
 from migration.model import Finding, Severity, Value
 from migration.preflight import RULES
-from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, PlannedTarget, VaultRecord
+from migration.records import (
+    Decision,
+    ItemRecord,
+    ItemState,
+    MigrationRecord,
+    MigrationState,
+    PlannedTarget,
+    VaultRecord,
+)
 from migration.request import MigrationRequest, Problem
 
 
@@ -47,6 +55,7 @@ class MigrationStatus(Value, frozen=True):
     ended_at: datetime | None
     plan_hash: str
     approval_deadline: datetime | None
+    decision: Decision | None
     problem: str
     items: dict[str, int]
     reasons: dict[str, int]
@@ -147,6 +156,7 @@ def migration_status(record: MigrationRecord, vaults: list[VaultRecord], url: st
         ended_at=record.ended_at,
         plan_hash=record.plan_hash,
         approval_deadline=record.approval_deadline,
+        decision=record.decision,
         problem=record.problem,
         items=_sum(vault.counts for vault in vaults),
         reasons=_sum(vault.reasons for vault in vaults),

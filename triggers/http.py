@@ -37,20 +37,22 @@ from triggers.exchange import (
     site_of,
 )
 from triggers.plans import get_plan
-from triggers.starting import NotStarted, OutOfScope, Taken, start
+from triggers.starting import NotStarted, OutOfScope, Taken, ensure_started, start
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 10  # what a caller who waits for a migration is asked to leave between two looks
 
-Person = Annotated[str, Meta(min_length=1, max_length=200)]
+Person = Annotated[
+    str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f\u2028-\u202e\u2066-\u2069]+$(?!\n)")
+]
 Comment = Annotated[str, Meta(max_length=2000)]
 
 
 class Approval(Value, frozen=True):
     """Body of approve: the plan that was read, and who says yes to it."""
 
-    plan_hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    plan_hash: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
     approver: Person
     comment: Comment = ""
 
@@ -66,9 +68,9 @@ class ItemQuery(Value, frozen=True):
     """Query of the items list."""
 
     state: ItemState | None = None
-    vault: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")] = ""
+    vault: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$(?!\n)")] = ""
     page_size: Annotated[int, Meta(ge=1, le=1000)] = 200
-    continuation: Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){1,2000}$")] = ""
+    continuation: Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){1,2000}$(?!\n)")] = ""
 
 
 # --- endpoints
@@ -88,10 +90,6 @@ async def start_migration(
         raise Declined(409, "This id is taken", detail=str(taken)) from taken
     except OutOfScope as unknown:
         raise Declined(400, "The request is not valid", errors=unknown.problems) from unknown
-    except NotStarted as half_way:
-        log.warning("migration %s was not started: %s", half_way, half_way.__cause__)
-        detail = f"Ask again with the id {half_way}; it will be started once."
-        raise Declined(503, "The migration is recorded but not started", detail=detail) from half_way
     return await _status(clients, req, record, status_code=202)
 
 
@@ -115,7 +113,7 @@ async def list_items(
             migration_id, ItemFilter(state=query.state, vault_key=query.vault), query.page_size, query.continuation
         )
     except ValueError as error:
-        raise invalid("continuation", str(error), "query") from error
+        raise invalid("$.continuation", str(error), "query") from error
     next_link = ""
     if page.continuation:
         next_link = f"{address_of(req)}?{urlencode({**req.params, 'continuation': page.continuation})}"
@@ -130,7 +128,7 @@ async def approve_migration(
     record = await _undecided(clients, req)
     if approval.plan_hash != record.plan_hash:
         raise Declined(409, "This is not the plan", detail=f"the plan's hash is {record.plan_hash}")
-    return await _decide(clients, req, client, record, True, approval)
+    return await _decide(clients, settings, req, client, record, True, approval)
 
 
 async def reject_migration(
@@ -138,7 +136,7 @@ async def reject_migration(
 ) -> HttpResponse:
     """Say no to the plan; the migration ends and nothing was written."""
     rejection = read_body(req, Rejection)
-    return await _decide(clients, req, client, await _undecided(clients, req), False, rejection)
+    return await _decide(clients, settings, req, client, await _undecided(clients, req), False, rejection)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +168,10 @@ async def answer(
         return as_problem(declined.document)
     except Missing:
         return as_problem(ProblemDocument(status=404, title="There is no such migration"))
+    except NotStarted as half_way:
+        log.warning("migration %s was not started: %s", half_way, half_way.__cause__)
+        detail = f"Ask again with the id {half_way}; it will be started once."
+        return as_problem(ProblemDocument(status=503, title="The migration is recorded but not started", detail=detail))
     except Stale:
         return as_problem(ProblemDocument(status=409, title="The migration changed meanwhile", detail="Look again."))
     except ArmError as error:
@@ -185,13 +187,17 @@ async def answer(
 
 async def _undecided(clients: Clients, req: HttpRequest) -> MigrationRecord:
     record = await clients.ledger.read_migration(migration_id_of(req))
-    if record.state is not MigrationState.AWAITING_APPROVAL or record.decision:
+    if record.decision:
+        word = "approved" if record.decision.approved else "rejected"
+        raise Declined(409, "This plan is decided on", detail=f"{record.decision.approver} has {word} it")
+    if record.state is not MigrationState.AWAITING_APPROVAL:
         raise Declined(409, "There is nothing to decide", detail=f"the migration is {record.state}")
     return record
 
 
 async def _decide(
     clients: Clients,
+    settings: Settings,
     req: HttpRequest,
     client: DurableOrchestrationClient,
     record: MigrationRecord,
@@ -205,7 +211,9 @@ async def _decide(
         comment=word.comment,
         decided_at=clients.clock(),
     )
-    await clients.ledger.write_migration(msgspec.structs.replace(record, decision=decision))
+    record = msgspec.structs.replace(record, decision=decision)
+    await clients.ledger.write_migration(record)
+    await ensure_started(clients, settings, client, record)
     await _nudge(client, record.migration_id)
     return await _status(clients, req, record, status_code=202)
 

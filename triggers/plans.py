@@ -55,10 +55,12 @@ async def get_plan(
     differences = None
     if query.against:
         try:
-            await clients.ledger.read_migration(query.against)
+            other = await clients.ledger.read_migration(query.against)
         except Missing:
             problem = Problem(path="$.against", message=f"there is no migration {query.against}")
             raise Declined(400, "The query is not valid", errors=(problem,)) from None
+        if other.state is MigrationState.PLANNING:
+            raise Declined(409, "The other plan is not made yet", detail=f"{query.against} is still Planning")
         before = [item async for item in clients.ledger.all_items(query.against)]
         differences = compare(before, [item async for item in clients.ledger.all_items(migration_id)])
     return as_json(plan_document(record, await clients.ledger.read_vaults(migration_id), differences))

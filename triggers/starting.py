@@ -52,10 +52,6 @@ async def start(
     request = msgspec.structs.replace(request, id=request.id or _new_id(now))
     await clients.ledger.prepare()
     record = await _known(clients, request)
-    if record and record.ended:
-        return record
-    if record and await _is_going_on(client, record.migration_id):
-        return record
     if record is None:
         record = MigrationRecord(
             migration_id=str(request.id),
@@ -66,14 +62,27 @@ async def start(
         )
         if not await clients.ledger.insert_migration(record):
             return await start(clients, settings, client, request)  # somebody else was faster
+    await ensure_started(clients, settings, client, record)
+    return record
+
+
+async def ensure_started(
+    clients: Clients, settings: Settings, client: DurableOrchestrationClient, record: MigrationRecord
+) -> None:
+    """Start the orchestration of a migration that has not ended, unless it is going on. Raises NotStarted.
+
+    One that came to grief, in an outage that outlasted its patience, begins anew where the ledger says.
+    """
+    if record.ended or await _is_going_on(client, record.migration_id):
+        return
     vaults = _vaults(record, settings)
     await clients.ledger.insert_vaults(vaults)
     order = MigrateOrder(migration_id=record.migration_id, vault_keys=tuple(vault.vault_key for vault in vaults))
     try:
         await client.start_new("migrate", record.migration_id, msgspec.to_builtins(order))
     except Exception as error:  # the SDK raises bare Exception for whatever its hub answers
-        raise NotStarted(record.migration_id) from error
-    return record
+        if not await _is_going_on(client, record.migration_id):  # somebody else was faster
+            raise NotStarted(record.migration_id) from error
 
 
 async def _is_going_on(client: DurableOrchestrationClient, migration_id: str) -> bool:

@@ -13,7 +13,7 @@ from migration.records import ItemState
 from simulator import Simulator
 from simulator.troubles import Trouble, TroubleKind
 from tests.activities.ledgers import ORDER, found, given, verdicts
-from tests.builders import ENHANCED, VAULT_KEY
+from tests.builders import ENHANCED, STANDARD, VAULT_KEY
 from tests.clients.simulated import POLICY_READ, a_scenario, a_vm_group
 
 ESTATE = a_scenario(a_vm_group("web-{n:02}", count=2), a_vm_group("stopped", protection="ProtectionStopped"))
@@ -37,11 +37,25 @@ async def surveyed(clients: Clients) -> Clients:
     return clients
 
 
-async def ask(simulator: Simulator, method: str, body: object = None) -> Any:
+@pytest.mark.parametrize("scenario", [ESTATE])
+@pytest.mark.parametrize("days", [7, 180])
+async def test_an_edited_source_stops_its_vms(simulator: Simulator, surveyed: Clients, days: int) -> None:
+    """A source that keeps more than the plan saw would lose more than was approved; one that keeps less is another."""
+    policy = await ask(simulator, "GET", policy=STANDARD)
+    policy["properties"]["retentionPolicy"]["dailySchedule"]["retentionDuration"]["count"] = days
+    await ask(simulator, "PUT", policy, policy=STANDARD)
+
+    await ensure_policy(surveyed, ORDER)
+
+    assert (await found(surveyed.ledger)).reason == "SourceChanged"
+    assert {state for state, _ in (await verdicts(surveyed.ledger)).values()} == {ItemState.BLOCKED, ItemState.DRIFTED}
+
+
+async def ask(simulator: Simulator, method: str, body: object = None, policy: str = ENHANCED) -> Any:
     """What the policy's owner does in the portal."""
     async with (
         aiohttp.ClientSession(simulator.url, headers={"Authorization": "Bearer owner"}) as session,
-        session.request(method, ENHANCED, params={"api-version": "2025-02-01"}, json=body) as answer,
+        session.request(method, policy, params={"api-version": "2025-02-01"}, json=body) as answer,
     ):
         assert answer.status == 200
         return await answer.json() if answer.content_length else None

@@ -107,7 +107,7 @@ async def test_blocking_a_vm_leaves_the_claim_of_another_migration(simulator: Si
 async def test_more_than_a_cycle_may_start_go_on_at_once(clients: Clients) -> None:
     """A cycle starts a bounded number; the next one follows within a second."""
     waiting = [a_record(f"vm-{n:03}") for n in range(STARTS_PER_CYCLE + 10)]
-    await given(clients.ledger, *waiting, limits=Limits(max_concurrent_per_vault=100))
+    await given(clients.ledger, *waiting, limits=Limits(max_concurrent_per_vault=100, stop_after_failures=100))
     cycle = await monitor_jobs(clients, ORDER)
     assert (len(cycle.start), cycle.wait_seconds, cycle.waiting) == (STARTS_PER_CYCLE, 1, len(waiting))
 

@@ -210,7 +210,7 @@ def test_a_vm_whose_backup_job_never_ends_is_blocked() -> None:
 def test_a_cycle_starts_a_bounded_number_and_says_that_more_could() -> None:
     """A generation's history stays small; the next cycle comes at once."""
     records = [a_record(f"vm-{n:03}") for n in range(STARTS_PER_CYCLE + 5)]
-    cycle = decide(records, limits=Limits(max_concurrent_per_vault=100))
+    cycle = decide(records, limits=Limits(max_concurrent_per_vault=100, stop_after_failures=100))
     assert len(cycle.start) == STARTS_PER_CYCLE
     assert cycle.more
 
@@ -254,6 +254,17 @@ def test_a_selective_disk_setting_that_changed_is_a_warning() -> None:
     record = a_record(state=ItemState.MIGRATING, excluded_disks='{"diskLunList":[1]}')
     [after] = decide([record], [DONE], item=MIGRATED_ITEM).changed
     assert after.warnings == ('selective disk backup was {"diskLunList":[1]}, is off',)
+
+
+def test_until_one_vm_has_come_through_no_more_fly_than_may_fail() -> None:
+    """A mistake that breaks every VM must not break more than the request allows."""
+    waiting = [a_record(f"vm-{n}") for n in range(8)]
+    limits = Limits(stop_after_failures=3)
+    flying, failed = a_record("a", ItemState.MIGRATING), a_record("b", ItemState.FAILED)
+
+    assert len(decide(waiting, limits=limits).start) == 3
+    assert len(decide([*waiting, flying, failed], [a_job("a")], limits=limits).start) == 1
+    assert len(decide([*waiting, a_record("c", ItemState.MIGRATED)], limits=limits).start) == 8
 
 
 def test_a_vm_held_by_another_migration_is_no_failure() -> None:

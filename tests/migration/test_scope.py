@@ -7,9 +7,21 @@ import pytest
 from migration.lifecycle import advance
 from migration.model import Vault
 from migration.records import MigrationState
-from migration.request import Selection, SubscriptionScope
-from migration.scope import left_out, resolve, subscriptions_of, unmatched
-from tests.builders import NOW, SUBSCRIPTION, VAULT, a_migration, a_request, a_vault, a_vm, an_item, item_id, vm_id
+from migration.request import Selection, SubscriptionScope, Target
+from migration.scope import left_out, meant, resolve, subscriptions_of, unmatched
+from tests.builders import (
+    NOW,
+    SUBSCRIPTION,
+    VAULT,
+    a_migration,
+    a_policy,
+    a_request,
+    a_vault,
+    a_vm,
+    an_item,
+    item_id,
+    vm_id,
+)
 
 OTHER = SUBSCRIPTION.replace("1111", "9999")
 SHOP = Vault(id=VAULT, region="westeurope", tags={"Stage": "prod"})
@@ -22,7 +34,7 @@ VISIBLE = {SUBSCRIPTION: [SHOP, TEST]}
     [
         ({}, [SHOP, TEST]),
         ({"resource_groups": ("RG-Back*",)}, [SHOP]),
-        ({"regions": ("West Europe", "eastus")}, [SHOP]),
+        ({"regions": ("West Europe",)}, [SHOP]),
         ({"vault_tags": {"stage": "test"}}, [TEST]),
         ({"vault_tags": {"stage": "prod"}, "regions": ("northeurope",)}, []),
         ({"vault_tags": {"stage": "Prod"}}, []),
@@ -77,11 +89,38 @@ def test_a_selection_tells_why_it_leaves_a_vm_out(selection: Selection, reason: 
     assert left_out(an_item(), a_vm(tags={"Wave": "1"}), "DefaultPolicy", selection) == reason
 
 
-def test_a_pattern_that_means_no_vm_fails_the_plan_by_name() -> None:
-    """A glob with a typo must not look like a migration with nothing to do."""
-    selection = Selection(include=("web-*", "sqk-*"), exclude=("old",))
-    assert [problem.path for problem in unmatched(selection, ["web-*"])] == ["$.items.include[1]", "$.items.exclude[0]"]
+NAMED = a_request(
+    items=Selection(
+        include=("web-*", "sqk-*"), exclude=("old",), source_policies=("defaultpolicy", "Godl"), vm_tags={"wave": "1"}
+    ),
+    target=Target(policies={"DefaultPolicy": "EnhancedPolicy", "Sliver": "EnhancedPolicy"}),
+)
+TYPOS = ["$.items.include[1]", "$.items.exclude[0]", "$.items.sourcePolicies[1]", "$.target.policies.Sliver"]
 
-    vaults = [a_vault(surveyed=True, matched=("web-*", "old")), a_vault(surveyed=True)]
-    after = advance(a_migration(request=a_request(items=selection)), vaults, NOW)
-    assert (after.state, after.problem) == (MigrationState.FAILED, "$.items.include[1]: sqk-* matches no VM")
+
+def test_whatever_a_request_names_has_to_be_somewhere() -> None:
+    """Patterns, policies and tags with a typo are found, in whichever vault they should have meant something."""
+    found = meant(NAMED, [an_item()], [a_policy()], [a_vm(tags={"Wave": "1"})])
+    assert [problem.path for problem in unmatched(NAMED, found)] == TYPOS
+    assert [problem.path for problem in unmatched(NAMED, [*found, *TYPOS])] == []
+
+
+def test_a_name_that_means_nothing_fails_the_plan() -> None:
+    """A glob with a typo must not look like a migration with nothing to do."""
+    request = a_request(items=Selection(include=("web-*", "sqk-*")))
+    vaults = [a_vault(surveyed=True, matched=("$.items.include[0]",)), a_vault(surveyed=True)]
+    after = advance(a_migration(request=request), vaults, NOW)
+    assert (after.state, after.problem) == (
+        MigrationState.FAILED,
+        "$.items.include[1]: sqk-* is nowhere in these vaults",
+    )
+
+
+def test_a_filter_that_fits_no_vault_is_named() -> None:
+    """One good resource group does not hide that another one is mistyped."""
+    scope = SubscriptionScope(id=SUBSCRIPTION, resource_groups=("rg-*", "gr-*"), regions=("westeurope", "mars"))
+    _, problems = resolve(a_request(vaults=(), subscriptions=(scope,)), VISIBLE)
+    assert [problem.path for problem in problems] == [
+        "$.subscriptions[0].resourceGroups[1]",
+        "$.subscriptions[0].regions[1]",
+    ]

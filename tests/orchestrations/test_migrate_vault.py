@@ -13,7 +13,7 @@ from migration.steps import Change, CycleOrder, Gate
 from orchestrations.migrate_vault import NEXT_BATCH_SECONDS, OUTAGE_SECONDS
 from tests.orchestrations.conftest import Steps
 
-ORDER = {"migrationId": "m1", "vaultKey": "v1", "targetEnsured": False}
+ORDER = {"migrationId": "m1", "vaultKey": "v1"}
 FINISHED = CycleOrder(start=(), wait_seconds=300, finished=True)
 IDLE = CycleOrder(start=(), wait_seconds=300, finished=False, in_flight=1)
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -46,12 +46,26 @@ async def run(engine: LocalHost, clock: SkippingClock) -> timedelta:
 async def test_a_vault_with_nothing_to_do_ends_after_one_look(
     engine: LocalHost, steps: Steps, clock: SkippingClock
 ) -> None:
-    """The target is ensured, the jobs are looked at, and that is all."""
+    """The jobs are looked at, and that is all."""
     script(steps, monitor_jobs=[FINISHED])
 
     assert await run(engine, clock) == timedelta()
 
-    assert [(name, len(asked)) for name, asked in steps.asked.items()] == [("ensure_policy", 1), ("monitor_jobs", 1)]
+    assert [(name, len(asked)) for name, asked in steps.asked.items()] == [("monitor_jobs", 1)]
+
+
+async def test_the_policies_are_ensured_before_every_batch(
+    engine: LocalHost, steps: Steps, clock: SkippingClock
+) -> None:
+    """A policy edited on the second day must not be written to on the third."""
+    script(
+        steps,
+        monitor_jobs=[starting("a"), IDLE, starting("b"), FINISHED],
+        preflight_item=[READY],
+        change_policy=[WRITTEN],
+    )
+    await run(engine, clock)
+    assert len(steps.asked["ensure_policy"]) == 2
 
 
 async def test_each_item_passes_the_live_gate_before_its_write(
@@ -107,13 +121,12 @@ async def test_a_service_that_takes_no_writes_is_told_to_every_later_look(
 
 
 async def test_it_looks_again_after_each_poll_interval(engine: LocalHost, steps: Steps, clock: SkippingClock) -> None:
-    """Jobs of hours cost one look an interval, and the target is ensured only once."""
+    """Jobs of hours cost one look an interval, and nothing else."""
     script(steps, monitor_jobs=[*[IDLE] * 12, FINISHED])
 
     assert await run(engine, clock) == timedelta(hours=1)
 
-    assert len(steps.asked["monitor_jobs"]) == 13
-    assert len(steps.asked["ensure_policy"]) == 1
+    assert {name: len(asked) for name, asked in steps.asked.items()} == {"monitor_jobs": 13}
 
 
 async def test_a_nudge_ends_the_wait(engine: LocalHost, steps: Steps, clock: SkippingClock) -> None:

@@ -63,6 +63,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a limit out of range": ({"limits": {"pollSeconds": 0}}, "$.limits.pollSeconds"),
     "a number as text": ({"limits": {"pollSeconds": "60"}}, "$.limits.pollSeconds"),
     "an id with a slash": ({"id": "a/b"}, "$.id"),
+    "an id with a newline": ({"id": "a\n"}, "$.id"),
     "a field that does not exist": ({"dryRun": True}, "$"),
     "no acknowledgement": ({"acknowledgeIrreversible": False}, "$.acknowledgeIrreversible"),
 }
@@ -116,7 +117,7 @@ async def test_what_does_not_exist_is_not_found(http: aiohttp.ClientSession, pat
         ("pageSize=many", "$.pageSize"),
         ("vault=x' or RowKey ne '", "$.vault"),
         ("continuation=zz", "$.continuation"),
-        ("continuation=00", "continuation"),
+        ("continuation=00", "$.continuation"),
         ("filter=x", "$"),
     ],
 )

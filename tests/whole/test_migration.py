@@ -42,7 +42,7 @@ async def test_looking_after_jobs_costs_no_call_per_vm(
     http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator
 ) -> None:
     """One gate and one write a VM; everything else is lists, however long the jobs run."""
-    await finish(http, host, a_body(simulator))
+    await finish(http, host, a_body(simulator, limits={"stopAfterFailures": 20}))
 
     calls = simulator.log.counts()
     assert calls[JOB_READ] <= 20
@@ -64,8 +64,11 @@ async def test_nothing_starts_before_the_approval(
         assert status == 202
     await host.wait("m1")
 
+    again, problem = await ask(http, "POST", "/api/migrations/m1/approve", word)
     _, document = await ask(http, "GET", "/api/migrations/m1")
     assert (document["state"], document["items"]) == ("Completed", {"Migrated": 20})
+    assert (document["decision"]["approver"], document["decision"]["comment"]) == ("ada", "read it")
+    assert (again, problem["detail"]) == (409, "ada has approved it")
 
 
 async def test_only_the_plan_that_was_read_can_be_approved(
@@ -134,7 +137,7 @@ async def test_a_pattern_without_a_vm_fails_the_plan(
     document = await finish(http, host, a_body(simulator, items={"include": ["nothing-*"]}))
 
     assert (document["state"], writes(simulator)) == ("Failed", 0)
-    assert document["problem"] == "$.items.include[0]: nothing-* matches no VM"
+    assert document["problem"] == "$.items.include[0]: nothing-* is nowhere in these vaults"
 
 
 async def test_clones_are_made_only_when_the_migration_runs(
