@@ -15,6 +15,7 @@ from local_stack.processes import StackError
 from local_stack.stack import HostKind, Plan, Stack, start
 
 RUN_TIME_SCALE = 300.0  # an hour in twelve seconds
+FASTEST = 100_000
 console = Console()
 
 
@@ -45,6 +46,7 @@ def _explain(stack: Stack, vault: str) -> None:
         f"The app          {stack.url}/api",
         f"  curl -i {stack.url}/api/migrations -d '{body}'",
         f"  curl -i {stack.url}/api/migrations/first",
+        f"  curl -i {stack.url}/api/migrations/first/plan",
         f"  curl -i {stack.url}/api/migrations/first/items",
         f"Simulated Azure  {stack.arm}  (CA {stack.ca})",
         f"  curl --cacert {stack.ca} -H 'Authorization: Bearer any' '{stack.arm}{vault}?api-version=2025-02-01'",
@@ -57,13 +59,27 @@ def _explain(stack: Stack, vault: str) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
 
+def _pace(text: str) -> float:
+    pace = float(text)
+    if not 0 < pace <= FASTEST:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most {FASTEST}")
+    return pace
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError("must be 0 (any free one) to 65535")
+    return port
+
+
 def _plan() -> tuple[str, Plan]:
     parser = argparse.ArgumentParser(prog="python -m local_stack", description=__doc__)
     parser.add_argument("command", choices=["run", "serve"])
     parser.add_argument("--scenario", default="demo", help="the simulator's scenario (default: demo)")
-    parser.add_argument("--time-scale", type=float, default=RUN_TIME_SCALE, help="how fast the simulated hours pass")
+    parser.add_argument("--time-scale", type=_pace, default=RUN_TIME_SCALE, help="how fast the simulated hours pass")
     parser.add_argument("--host", choices=get_args(HostKind), default="local", help="func needs Core Tools")
-    parser.add_argument("--port", type=int, default=0, help="port of the app (default: any free one)")
+    parser.add_argument("--port", type=_port, default=0, help="port of the app (default: any free one)")
     options = parser.parse_args()
     plan = Plan(scenario=options.scenario, time_scale=options.time_scale, host=options.host, port=options.port)
     return options.command, plan

@@ -46,6 +46,9 @@ async def migrate(caller: Caller, console: Console) -> bool:
     migration = await _until(caller, migration, lambda state: state != "Planning")
     if migration["state"] == "AwaitingApproval":
         console.print(_table([item async for item in caller.items(migration)], "The plan"))
+        cost = (await caller.get(migration["links"]["plan"]))["monthlyChange"]
+        low, high = float(cost["low"]), float(cost["high"])
+        console.print(f"Snapshots will cost {low:+,.0f} to {high:+,.0f} {cost['currency']} a month.")
         console.print(f"Approving plan {migration['planHash'][:12]}, as an operator would after reading it.\n")
         approval = {"planHash": migration["planHash"], "approver": "make run"}
         migration = await caller.post(f"/api/migrations/{migration['id']}/approve", approval)
