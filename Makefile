@@ -2,7 +2,7 @@
 # make run       a whole migration on this machine, watched and checked
 # make serve     the same stack, kept up for you
 # make test      everything CI checks
-# make bench     how much one migration costs
+# make bench     how much one migration costs, and how fast the simulator is
 # make third-party   other makers' clients against the simulator; not part of test, needs 1.2 GB
 
 PYTHON ?= python3
@@ -53,6 +53,7 @@ check: install
 
 bench: install
 	@$(BIN)/python -m benchmarks.migration
+	@$(BIN)/python -m benchmarks.simulator
 
 # Unmodified: the Azure CLI, the .NET and the JavaScript SDK.
 third-party: install .local/third-party/.ready

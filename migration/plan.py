@@ -100,9 +100,9 @@ def plan_vault(record: VaultRecord, facts: VaultFacts, request: MigrationRequest
     ready = [one for one in alone if out[one.item.id] is None and _state(inspect(one))[0] is ItemState.PLANNED]
     targets = _targets(ready)
     load = _load(ready, targets, facts.members)
-    records = tuple(
-        _item_record(record, replace(one, load=load), out[one.item.id], request.cost, facts.price) for one in alone
-    )
+    costs = {one.item.id: _cost(one, request.cost, facts.price) for one in ready}
+    together = [replace(one, load=load, cost=costs.get(one.item.id)) for one in alone]
+    records = tuple(_item_record(record, one, out[one.item.id]) for one in together)
     return VaultPlan(
         records=records,
         summary=_summary(records, facts.price),
@@ -175,9 +175,7 @@ def _state(findings: tuple[Finding, ...]) -> tuple[ItemState, str, str]:
     return (ItemState.BLOCKED, block.code, block.message) if block else (ItemState.PLANNED, "", "")
 
 
-def _item_record(
-    vault: VaultRecord, facts: Facts, left_out_because: str | None, assumptions: CostAssumptions, price: Price
-) -> ItemRecord:
+def _item_record(vault: VaultRecord, facts: Facts, left_out_because: str | None) -> ItemRecord:
     findings = inspect(facts)
     state, reason, message = _state(findings)
     if left_out_because and state is not ItemState.ALREADY_ENHANCED:
@@ -196,7 +194,7 @@ def _item_record(
         excluded_disks=facts.item.excluded_disks,
         state=state,
         verdict=state,
-        cost=_cost(facts, assumptions, price) if state is ItemState.PLANNED else None,
+        cost=facts.cost if state is ItemState.PLANNED else None,
         reason=reason,
         message=message,
         findings=findings,
@@ -220,7 +218,8 @@ def _cost(facts: Facts, assumptions: CostAssumptions, price: Price) -> CostRange
 
 def _summary(records: Sequence[ItemRecord], price: Price) -> PlanSummary:
     verdicts = Counter(f"{record.verdict}/{record.reason}" for record in records)
-    findings = Counter(finding.code for record in records for finding in record.findings)
+    meant_ones = [record for record in records if record.verdict is not ItemState.EXCLUDED]
+    findings = Counter(finding.code for record in meant_ones for finding in record.findings)
     planned = [record.cost for record in records if record.state is ItemState.PLANNED]
     return PlanSummary(
         verdicts=dict(sorted(verdicts.items())),

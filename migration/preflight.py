@@ -8,6 +8,7 @@ for AlreadyEnhanced, which is no obstacle but an end.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from migration.cost import CostRange
 from migration.model import (
     BackupPolicy,
     Disk,
@@ -58,6 +59,7 @@ class Facts:
     vault: Vault | None = None
     running_job: Job | None = None
     retention_loss_accepted: bool = False
+    cost: CostRange | None = None
     load: Load | None = None
 
 
@@ -379,6 +381,12 @@ RULES: tuple[Rule, ...] = (
         severity=W,
         evidence=lambda facts: f"backup pre-check: {', '.join(facts.item.health)}" if facts.item.health else None,
         remedy="Follow the recommendations in the item's health details; the migration's own backup may fail else.",
+    ),
+    Rule(
+        code="CostIncrease",
+        severity=Severity.INFORMS,
+        evidence=lambda facts: f"snapshots: {facts.cost}" if facts.cost and facts.cost.high > 0 else None,
+        remedy="An estimate from the size of the disks; what it rests on is in the plan. A budget can bound it.",
     ),
     Rule(
         code="DiskExclusions",

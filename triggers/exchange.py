@@ -1,7 +1,7 @@
 """Reading requests and writing answers, the same way for every endpoint."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -34,6 +34,7 @@ class Declined(Exception):
 
 
 def migration_id_of(req: HttpRequest) -> str:
+    """The id in the path. Raises Missing for one that can't be any migration's."""
     text = req.route_params.get("id", "")
     try:
         return msgspec.convert(text, Annotated[str, Meta(pattern=MIGRATION_ID)])
@@ -42,48 +43,78 @@ def migration_id_of(req: HttpRequest) -> str:
 
 
 def read_body(req: HttpRequest, kind: type[V]) -> V:
+    """The body as a value of that kind. Raises Declined with everything that is wrong with it."""
     body = req.get_body()
     if len(body) > MAX_BODY_BYTES:
         raise Declined(413, "The request is too large", detail=f"the limit is {MAX_BODY_BYTES} bytes")
     try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise invalid("", str(error), "body") from error
+        return _read(msgspec.json.decode(body), kind, "body")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise invalid("$", f"not JSON: {error}", "body") from error
+        raise invalid("body", Problem(path="$", message=f"not JSON: {error}")) from error
 
 
 def read_query(req: HttpRequest, kind: type[V]) -> V:
+    """The query as a value of that kind. Raises Declined with everything that is wrong with it."""
+    return _read(dict(req.params), kind, "query", strict=False)
+
+
+def invalid(where: str, *problems: Problem) -> Declined:
+    """The 400 that names what is wrong with a body or a query."""
+    return Declined(400, f"The {where} is not valid", errors=problems)
+
+
+def _read(sent: object, kind: type[V], where: str, strict: bool = True) -> V:
     try:
-        return msgspec.convert(dict(req.params), kind, strict=False)
+        return msgspec.convert(sent, kind, strict=strict)
     except msgspec.ValidationError as error:
-        raise invalid("", str(error), "query") from error
+        fields = _field_problems(cast(dict[str, object], sent), kind, strict) if isinstance(sent, dict) else []
+        raise invalid(where, *(fields or [_problem_of(error, "$")])) from error
 
 
-def invalid(path: str, message: str, where: str) -> Declined:
-    """A 400 from one of msgspec's messages, which end in " - at `$.path`" where a path is known."""
-    text, _, at = message.partition(" - at `")
-    problem = Problem(path=path or at.removesuffix("`") or "$", message=text)
-    return Declined(400, f"The {where} is not valid", errors=(problem,))
+def _field_problems(sent: Mapping[str, object], kind: type[Value], strict: bool) -> list[Problem]:
+    """What is wrong with each field by itself: msgspec stops at the first, a caller would rather mend all at once."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    problems = [Problem(path=f"$.{name}", message="there is no such field") for name in sent if name not in fields]
+    for name, field in fields.items():
+        if name not in sent:
+            if field.required:
+                problems.append(Problem(path=f"$.{name}", message="is required"))
+            continue
+        try:
+            msgspec.convert(sent[name], field.type, strict=strict)
+        except msgspec.ValidationError as error:
+            problems.append(_problem_of(error, f"$.{name}"))
+    return problems
+
+
+def _problem_of(error: msgspec.ValidationError, root: str) -> Problem:
+    """From one of msgspec's messages, which end in " - at `$.path`", or in " - at `key` in `$.path`"."""
+    text, _, at = str(error).partition(" - at `")
+    path = at.removeprefix("key` in `").removesuffix("`")
+    return Problem(path=root + path.removeprefix("$"), message=text)
 
 
 # --- writing answers
 
 
 def address_of(req: HttpRequest) -> str:
+    """The URL as asked for, without its query."""
     return req.url.partition("?")[0]
 
 
 def site_of(req: HttpRequest) -> str:
+    """Scheme and host of the URL as asked for."""
     parts = urlsplit(req.url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def as_json(document: Value, status_code: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+    """An answer with a document."""
     return HttpResponse(
         msgspec.json.encode(document), status_code=status_code, headers=headers, mimetype="application/json"
     )
 
 
 def as_problem(document: ProblemDocument) -> HttpResponse:
+    """An answer with a problem document."""
     return HttpResponse(msgspec.json.encode(document), status_code=document.status, mimetype="application/problem+json")

@@ -20,7 +20,7 @@ from clients.arm import ArmError
 from clients.ledger import ItemFilter, Missing, Stale
 from migration.model import Value
 from migration.records import Decision, ItemState, MigrationRecord, MigrationState
-from migration.request import MigrationRequest, problems_of
+from migration.request import MigrationRequest, Problem, problems_of
 from migration.steps import NUDGE
 from settings import Settings
 from triggers.documents import ItemList, ProblemDocument, item_status, migration_status
@@ -83,13 +83,13 @@ async def start_migration(
     request = read_body(req, MigrationRequest)
     problems = problems_of(request)
     if problems:
-        raise Declined(400, "The request is not valid", errors=tuple(problems))
+        raise invalid("body", *problems)
     try:
         record = await start(clients, settings, client, request)
     except Taken as taken:
         raise Declined(409, "This id is taken", detail=str(taken)) from taken
     except OutOfScope as unknown:
-        raise Declined(400, "The request is not valid", errors=unknown.problems) from unknown
+        raise invalid("body", *unknown.problems) from unknown
     return await _status(clients, req, record, status_code=202)
 
 
@@ -113,7 +113,7 @@ async def list_items(
             migration_id, ItemFilter(state=query.state, vault_key=query.vault), query.page_size, query.continuation
         )
     except ValueError as error:
-        raise invalid("$.continuation", str(error), "query") from error
+        raise invalid("query", Problem(path="$.continuation", message=str(error))) from error
     next_link = ""
     if page.continuation:
         next_link = f"{address_of(req)}?{urlencode({**req.params, 'continuation': page.continuation})}"

@@ -17,7 +17,7 @@ from migration.records import ItemRecord, ItemState, MigrationState
 from migration.request import MIGRATION_ID, Problem
 from settings import Settings
 from triggers.documents import plan_document
-from triggers.exchange import Declined, as_json, migration_id_of, read_query
+from triggers.exchange import Declined, as_json, invalid, migration_id_of, read_query
 
 COLUMNS = (
     "vault",
@@ -58,7 +58,7 @@ async def get_plan(
             other = await clients.ledger.read_migration(query.against)
         except Missing:
             problem = Problem(path="$.against", message=f"there is no migration {query.against}")
-            raise Declined(400, "The query is not valid", errors=(problem,)) from None
+            raise invalid("query", problem) from None
         if other.state is MigrationState.PLANNING:
             raise Declined(409, "The other plan is not made yet", detail=f"{query.against} is still Planning")
         before = [item async for item in clients.ledger.all_items(query.against)]

@@ -1,9 +1,11 @@
 """Every rule of the preflight table, on a VM that trips it and on one that does not."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from migration.cost import CostRange
 from migration.model import PolicyType, Retention, Severity
 from migration.preflight import RULES, Facts, Load, blocking, inspect, inspect_live
 from tests.builders import (
@@ -74,6 +76,10 @@ TRIPS: dict[str, tuple[dict[str, Any], str]] = {
     "HealthActionRequired": (
         {"item": an_item(health=("UserErrorGuestAgentVersionUnsupported",))},
         "UserErrorGuestAgentVersionUnsupported",
+    ),
+    "CostIncrease": (
+        {"cost": CostRange(low=Decimal("-0.5"), high=Decimal("6.912"), currency="USD")},
+        "-0.50 to +6.91 USD a month",
     ),
     "DiskExclusions": ({"item": an_item(excluded_disks='{"diskLunList":[1]}')}, '{"diskLunList":[1]}'),
     "TrustedLaunch": ({"vm": a_vm(trusted_launch=True)}, "Trusted Launch"),

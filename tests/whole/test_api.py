@@ -64,7 +64,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a number as text": ({"limits": {"pollSeconds": "60"}}, "$.limits.pollSeconds"),
     "an id with a slash": ({"id": "a/b"}, "$.id"),
     "an id with a newline": ({"id": "a\n"}, "$.id"),
-    "a field that does not exist": ({"dryRun": True}, "$"),
+    "a field that does not exist": ({"dryRun": True}, "$.dryRun"),
     "no acknowledgement": ({"acknowledgeIrreversible": False}, "$.acknowledgeIrreversible"),
 }
 
@@ -83,6 +83,20 @@ async def test_a_bad_request_is_told_where_it_is_wrong(
     assert [error["path"] for error in problem["errors"]] == [path]
     assert problem["errors"][0]["message"]
     assert (status, len(simulator.log.requests)) == (404, 0)
+
+
+async def test_everything_wrong_is_told_at_once(http: aiohttp.ClientSession) -> None:
+    """A caller mends a request in one go: each field is named, whichever the others are."""
+    body = {"mode": "go", "vaults": [1], "limits": {"pollSeconds": 0}, "target": {"policies": {"a b": "X"}}, "dry": 1}
+    status, problem = await ask(http, "POST", "/api/migrations", body)
+    assert status == 400
+    assert sorted(error["path"] for error in problem["errors"]) == [
+        "$.dry",
+        "$.limits.pollSeconds",
+        "$.mode",
+        "$.target.policies",
+        "$.vaults[0]",
+    ]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"mode": "plan"}'])
@@ -118,7 +132,7 @@ async def test_what_does_not_exist_is_not_found(http: aiohttp.ClientSession, pat
         ("vault=x' or RowKey ne '", "$.vault"),
         ("continuation=zz", "$.continuation"),
         ("continuation=00", "$.continuation"),
-        ("filter=x", "$"),
+        ("filter=x", "$.filter"),
     ],
 )
 async def test_a_bad_query_is_told_where_it_is_wrong(
