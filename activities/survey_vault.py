@@ -68,7 +68,8 @@ async def _read_facts(clients: Clients, vault: VaultRecord, request: MigrationRe
         disks=await clients.compute.list_disks(vault_id.subscription),
         price=request.cost.price or await clients.prices.snapshot_price(described.region),
         members={
-            name.lower(): await clients.backup.count_members(vault_id, name)
+            name.lower(): found[1]
             for name in standing_targets(request.target, items, policies)
+            if (found := await clients.backup.get_policy(vault_id, name))
         },
     )

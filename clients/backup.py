@@ -90,26 +90,22 @@ class BackupClient:
             # The vault's SQL policies come along where a service version ignores the filter.
             return [wire.policy(policy.as_dict()) async for policy in pages if wire.protects_vms(policy)]
 
-    async def get_policy(self, vault: VaultId, name: str) -> BackupPolicy | None:
-        """One policy by name, None where the vault has none (404 with an empty body). Raises ArmError."""
+    async def get_policy(self, vault: VaultId, name: str) -> tuple[BackupPolicy, int] | None:
+        """One policy by name, and how many items it protects, which no list tells. Raises ArmError.
+
+        None where the vault has none of that name (a 404 with an empty body).
+        """
         try:
             with arm_errors():
                 found = await self._sdk(vault.subscription).protection_policies.get(
                     vault.name, vault.resource_group, name
                 )
+                body = found.as_dict()
+                return wire.policy(body), wire.members(body)
         except Refused as refused:
             if refused.status == 404:
                 return None
             raise
-        return wire.policy(found.as_dict())
-
-    async def count_members(self, vault: VaultId, policy_name: str) -> int:
-        """How many items a policy protects. Raises ArmError."""
-        with arm_errors():
-            found = await self._sdk(vault.subscription).protection_policies.get(
-                vault.name, vault.resource_group, policy_name
-            )
-            return wire.members(found.as_dict())
 
     async def make_policy(self, vault: VaultId, policy: BackupPolicy) -> BackupPolicy:
         """Make an Enhanced policy of this name and content; answers it as the service keeps it. Raises ArmError.

@@ -128,9 +128,10 @@ A_POLICY = {
 async def test_policies_are_read_as_they_were_recorded(body: Any, expected: tuple[Any, ...]) -> None:
     """Name, type, retention in days a tier and instant restore; the same from a list."""
     async with CannedAzure(Canned(body=body), Canned(body={"value": [body]})) as azure:
-        policy = await azure.backup.get_policy(VAULT_1, expected[0])
+        found = await azure.backup.get_policy(VAULT_1, expected[0])
         listed = await azure.backup.list_policies(VAULT_1)
-    assert policy
+    assert found
+    policy = found[0]
     assert (policy.name, policy.policy_type, policy.retention, policy.content.instant_restore_days) == expected
     assert listed == [policy]
 

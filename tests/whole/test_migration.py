@@ -153,7 +153,8 @@ async def test_clones_are_made_only_when_the_migration_runs(
     source = await clients.backup.get_policy(vault, "DefaultPolicy")
 
     assert made and source
-    assert (made.policy_type, made.retention) == (PolicyType.ENHANCED, source.retention)
+    assert (made[0].policy_type, made[0].retention) == (PolicyType.ENHANCED, source[0].retention)
+    assert (made[1], source[1]) == (20, 0)
     assert document["items"] == {"Migrated": 20}
     assert {item["targetPolicy"] for item in await items(http)} == {"DefaultPolicy-enhanced"}
     assert writes(simulator) == 21
