@@ -17,6 +17,11 @@ T = TypeVar("T")
 ENHANCED = "EnhancedPolicy"
 
 
+def of(resource: Any) -> dict[str, Any]:
+    """A resource's properties, by their names on the wire."""
+    return resource.properties
+
+
 class AnyToken:
     """A credential that the simulator accepts."""
 
@@ -48,6 +53,10 @@ class Sync:
         """How the item operations address that item."""
         parts = str(self.first_item().id).split("/")
         return (*self.place, parts[10], parts[12], parts[14])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The properties of a job."""
+        return of(self.sdk.job_details.get(*self.place, job_id))
 
     def begin_change(self, **options: Any) -> Any:
         """Ask for the Enhanced policy; options go to the SDK."""
@@ -108,11 +117,11 @@ async def test_the_synchronous_client_follows_a_change_to_its_end(sync: tuple[Az
     azure.advance(hours=5)
     ended = await in_thread(lambda: client.sdk.backup_operation_statuses.get(*client.place, operation))
     result = await in_thread(lambda: client.sdk.protected_item_operation_results.get(*names, operation))
-    job = await in_thread(lambda: client.sdk.job_details.get(*client.place, ended.properties["jobId"]))
+    job = await in_thread(lambda: client.job(of(ended)["jobId"]))
 
     assert (running.status, early) == ("InProgress", None)
-    assert (ended.status, job.properties["status"]) == ("Succeeded", "Completed")
-    assert result.properties["policyName"] == ENHANCED
+    assert (ended.status, job["status"]) == ("Succeeded", "Completed")
+    assert of(result)["policyName"] == ENHANCED
 
 
 async def test_the_synchronous_poller_reports_how_a_change_ended(sync: tuple[Azure, Sync]) -> None:
@@ -142,5 +151,5 @@ async def test_the_synchronous_client_writes_policies_and_runs_backups(sync: tup
     [job] = await in_thread(lambda: list(client.sdk.backup_jobs.list(*client.place)))
     await in_thread(lambda: client.sdk.job_cancellations.trigger(*client.place, str(job.name)))
     azure.advance(hours=5)
-    cancelled = await in_thread(lambda: client.sdk.job_details.get(*client.place, str(job.name)))
-    assert cancelled.properties["status"] in ("Cancelled", "CompletedWithWarnings")
+    cancelled = await in_thread(lambda: client.job(str(job.name)))
+    assert cancelled["status"] in ("Cancelled", "CompletedWithWarnings")
