@@ -57,10 +57,11 @@ class Cycle:
 
 
 def pace(requested_seconds: int, vaults_in_subscription: int, job_reads_per_hour: int) -> int:
-    """Seconds between two looks at a vault, so that all polled vaults stay in their subscription's job-read budget.
+    """Seconds between two looks at a vault, so that a migration's vaults stay in their subscription's job-read budget.
 
     `backupJobs/read` has one hourly bucket per subscription (recorded: 150, error_429_resource_requests_throttled_
-    job_read.json). A cycle costs one read, and a second one when a job has ended.
+    job_read.json). A cycle costs one read, and a second one when a job has ended; a failed job whose errors the list
+    leaves out costs one more, which no pace foresees.
     """
     return max(requested_seconds, -(-2 * vaults_in_subscription * 3600 // job_reads_per_hour))
 

@@ -85,9 +85,15 @@ async def simulate(clock: Clock) -> AsyncIterator[Simulate]:
 
 
 @pytest.fixture
-async def simulator(simulate: Simulate) -> Simulator:
-    """Azure with one vault of twenty ready VMs."""
-    return await simulate("one-vault")
+def scenario() -> str | Scenario:
+    """What there is in Azure: one vault of twenty ready VMs. A test that needs something else parametrizes it."""
+    return "one-vault"
+
+
+@pytest.fixture
+async def simulator(simulate: Simulate, scenario: str | Scenario) -> Simulator:
+    """Azure with the test's scenario, on the test's clock."""
+    return await simulate(scenario)
 
 
 @pytest.fixture

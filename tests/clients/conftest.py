@@ -2,18 +2,11 @@
 
 import pytest
 
-from simulator import Scenario, Simulator
+from simulator import Scenario
 from tests.clients.simulated import a_scenario
-from tests.conftest import Simulate
 
 
 @pytest.fixture
 def scenario() -> Scenario:
     """What there is in Azure; a test that needs more parametrizes it."""
     return a_scenario()
-
-
-@pytest.fixture
-async def simulator(simulate: Simulate, scenario: Scenario) -> Simulator:
-    """Azure with that scenario, on the clock of the test."""
-    return await simulate(scenario)
