@@ -19,6 +19,7 @@ IDLE = CycleOrder(start=(), wait_seconds=300, finished=False, in_flight=1)
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 READY = Gate(verdict="ready", checked_at=NOON, closes_at=NOON)
 WRITTEN = Change(verdict="written")
+ORCHESTRATOR_STARTED, ORCHESTRATOR_COMPLETED = 12, 13  # Durable's event types that frame an episode
 
 
 def starting(*names: str) -> CycleOrder:
@@ -170,5 +171,7 @@ async def test_a_generation_stays_small_however_many_start(
 
     await engine.wait("m1:v1")
 
-    assert 4 * STARTS_PER_CYCLE < len(full) < 4 * STARTS_PER_CYCLE + 30
+    # How many episodes the answers arrive in is the engine's affair; each has a beginning and an end of its own.
+    framing = [event for event in full if event["EventType"] in (ORCHESTRATOR_STARTED, ORCHESTRATOR_COMPLETED)]
+    assert 4 * STARTS_PER_CYCLE < len(full) - len(framing) < 4 * STARTS_PER_CYCLE + 20
     assert len(await engine.history("m1:v1")) < 10
