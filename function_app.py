@@ -7,7 +7,13 @@ list_items          HTTP GET  /api/migrations/{id}/items
 get_plan            HTTP GET  /api/migrations/{id}/plan
 approve_migration   HTTP POST /api/migrations/{id}/approve
 reject_migration    HTTP POST /api/migrations/{id}/reject
+pause_migration     HTTP POST /api/migrations/{id}/pause
+resume_migration    HTTP POST /api/migrations/{id}/resume
+cancel_migration    HTTP POST /api/migrations/{id}/cancel
+change_limits       HTTP POST /api/migrations/{id}/limits
+retry_migration     HTTP POST /api/migrations/{id}/retry
 migrate             orchestration
+migrate_vaults      orchestration
 migrate_vault       orchestration
 survey_vault        activity
 advance_migration   activity
@@ -15,6 +21,7 @@ ensure_policy       activity
 monitor_jobs        activity
 preflight_item      activity
 change_policy       activity
+cancel_job          activity
 """
 
 import os
@@ -27,6 +34,7 @@ import msgspec
 from azure.identity.aio import ManagedIdentityCredential
 
 from activities.advance_migration import advance_migration
+from activities.cancel_job import cancel_job
 from activities.change_policy import change_policy
 from activities.ensure_policy import ensure_policy
 from activities.monitor_jobs import monitor_jobs
@@ -42,8 +50,19 @@ from clients.prices import PriceClient
 from clients.vaults import VaultClient
 from orchestrations.migrate import migrate
 from orchestrations.migrate_vault import migrate_vault
+from orchestrations.migrate_vaults import migrate_vaults
 from settings import Settings
 from triggers import http
+
+ACTIVITIES = (
+    survey_vault,
+    advance_migration,
+    ensure_policy,
+    monitor_jobs,
+    preflight_item,
+    change_policy,
+    cancel_job,
+)
 
 
 def connect(settings: Settings) -> Clients:
@@ -62,6 +81,7 @@ def connect(settings: Settings) -> Clients:
             else Ledger.at(settings.ledger_uri, credential, settings.ledger_table_prefix)
         ),
         clock=utc_now,
+        job_reads_per_hour=settings.job_reads_per_hour,
     )
 
 
@@ -91,9 +111,9 @@ def register(app: df.DFApp, clients: Clients, settings: Settings) -> None:
     for route in http.ROUTES:
         endpoint = bind_endpoint(route.endpoint, clients, settings)
         app.route(route=route.path, methods=[route.method])(app.durable_client_input(client_name="client")(endpoint))
-    for orchestration in (migrate, migrate_vault):
+    for orchestration in (migrate, migrate_vaults, migrate_vault):
         app.orchestration_trigger(context_name="context")(orchestration)
-    for activity in (survey_vault, advance_migration, ensure_policy, monitor_jobs, preflight_item, change_policy):
+    for activity in ACTIVITIES:
         app.activity_trigger(input_name="order")(bind_activity(activity, clients))
 
 

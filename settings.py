@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from migration.limits import LimitChanges, Limits
+
 
 class SettingsError(ValueError):
     """One or more settings are missing or malformed; the text names each of them."""
@@ -44,6 +46,13 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError("must be a whole number above zero")
     return int(text)
+
+
+def _limits(text: str) -> Limits:
+    try:
+        return msgspec.json.decode(text, type=LimitChanges).applied_to(Limits())
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error
 
 
 def _table_prefix(text: str) -> str:
@@ -104,6 +113,13 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="Job-list reads this app may spend per hour and subscription. Azure has one budget for all callers.",
     ),
     Setting(
+        name="DEFAULT_LIMITS",
+        field="default_limits",
+        parse=_limits,
+        default="{}",
+        meaning="Limits of migrations whose request does not name them: a JSON object like `limits` in a request.",
+    ),
+    Setting(
         name="RETAIL_PRICES_URL",
         field="retail_prices_url",
         parse=_optional_url,
@@ -123,6 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     arm_base_url: str
     arm_scope: str
     job_reads_per_hour: int
+    default_limits: Limits
     retail_prices_url: str
 
     @staticmethod

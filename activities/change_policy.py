@@ -1,13 +1,16 @@
 """The one write: point a protected item at its Enhanced policy. Once per VM, whatever happens around it."""
 
+from datetime import timedelta
+
 import msgspec
 
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
 from clients.backup import Accepted
 from clients.ledger import Missing
-from migration.cycle import HELD_ELSEWHERE, MAX_TRIES
-from migration.records import IN_FLIGHT, ItemRecord, ItemState, MigrationState
+from migration.cycle import HELD_ELSEWHERE
+from migration.limits import Limits
+from migration.records import IN_FLIGHT, Control, ItemRecord, ItemState
 from migration.steps import Change, ItemOrder
 
 CONFLICT = "BMSUserErrorConflictingProtectionOperation"
@@ -29,7 +32,7 @@ async def change_policy(clients: Clients, order: ItemOrder) -> Change:
     gate, migration = order.gate, await ledger.read_migration(order.migration_id)
     if gate is None or gate.closes_at is None or clients.clock() > gate.closes_at:
         return LATER
-    if migration.state is not MigrationState.RUNNING:
+    if migration.control is not Control.GO:
         return LATER
     holder = await _claim(clients, order)
     if holder != order.migration_id:
@@ -47,10 +50,11 @@ async def change_policy(clients: Clients, order: ItemOrder) -> Change:
             return Change(verdict="later", stay_away_seconds=seconds)
         case Refused(code=code) if code == CONFLICT:
             return WRITTEN  # perhaps by an earlier try of ours; the next cycles see whose it is
-        case Refused(status=409) if record.tries + 1 < MAX_TRIES:
+        case Refused(status=409) if not _waited_enough(record, migration.limits):
             # Another job took the VM since this cycle's look at the jobs: wait for it like for any other. A conflict
             # that does not pass is a refusal in the end.
-            await ledger.write_item(record.to(ItemState.PLANNED, claimed_at=None, tries=record.tries + 1))
+            since = record.conflict_since or record.claimed_at
+            await ledger.write_item(record.to(ItemState.PLANNED, claimed_at=None, conflict_since=since))
             return LATER
         case Refused() as refused:
             await ledger.write_item(_refused(record, refused))
@@ -58,6 +62,11 @@ async def change_policy(clients: Clients, order: ItemOrder) -> Change:
             return SETTLED
         case Unavailable():
             return WRITTEN
+
+
+def _waited_enough(record: ItemRecord, limits: Limits) -> bool:
+    patience = timedelta(hours=limits.backup_job_wait_hours)
+    return bool(record.conflict_since and record.claimed_at and record.claimed_at - record.conflict_since > patience)
 
 
 async def _claim(clients: Clients, order: ItemOrder) -> str:

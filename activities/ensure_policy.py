@@ -7,7 +7,7 @@ from clients.arm import ArmError, Refused
 from migration.model import BackupPolicy, VaultId, same_id
 from migration.plan import by_name
 from migration.policy import CloneOptions, enhanced_equal, fingerprint
-from migration.records import ItemState, MigrationState, PlannedTarget, VaultRecord
+from migration.records import Control, ItemState, PlannedTarget, VaultRecord
 from migration.steps import VaultOrder
 
 
@@ -22,7 +22,7 @@ async def ensure_policy(clients: Clients, order: VaultOrder) -> None:
     migration = await clients.ledger.read_migration(order.migration_id)
     vault = await clients.ledger.read_vault(order.migration_id, order.vault_key)
     vault_id = VaultId.parse(vault.vault_id)
-    if migration.state is not MigrationState.RUNNING:
+    if migration.control is not Control.GO:
         return
     options = migration.request.target.clone or CloneOptions()
     try:

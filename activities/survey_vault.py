@@ -7,6 +7,7 @@ from clients.arm import Refused, Throttled, Unavailable
 from migration.model import VaultId
 from migration.plan import VaultFacts, hash_vault_plan, plan_vault, standing_targets, tally
 from migration.records import VaultRecord
+from migration.remedies import retryable
 from migration.request import MigrationRequest
 from migration.steps import Survey, VaultOrder
 
@@ -23,7 +24,7 @@ async def survey_vault(clients: Clients, order: VaultOrder) -> Survey:
     """
     migration = await clients.ledger.read_migration(order.migration_id)
     vault = await clients.ledger.read_vault(order.migration_id, order.vault_key)
-    if vault.surveyed:
+    if vault.surveyed or migration.ended:
         return DONE
     try:
         facts = await _read_facts(clients, vault, migration.request)
@@ -66,6 +67,7 @@ async def _read_facts(clients: Clients, vault: VaultRecord, request: MigrationRe
         running_jobs=(await clients.backup.running_jobs(vault_id)).jobs,
         machines=await clients.compute.list_virtual_machines(vault_id.subscription),
         disks=await clients.compute.list_disks(vault_id.subscription),
+        among=await _retryable(clients, vault, request.retry_of) if request.retry_of else None,
         price=request.cost.price or await clients.prices.snapshot_price(described.region),
         members={
             name.lower(): found[1]
@@ -73,3 +75,9 @@ async def _read_facts(clients: Clients, vault: VaultRecord, request: MigrationRe
             if (found := await clients.backup.get_policy(vault_id, name))
         },
     )
+
+
+async def _retryable(clients: Clients, vault: VaultRecord, migration_id: str) -> frozenset[str]:
+    """The items of a vault that did not come through in an earlier migration and may be tried again."""
+    records = await clients.ledger.read_items(migration_id, vault.vault_key)
+    return frozenset(record.item_name for record in records if retryable(record))

@@ -15,7 +15,10 @@ from clients.vaults import VaultClient
 
 @dataclass(frozen=True, kw_only=True)
 class Clients:
-    """Everything an activity or a trigger may reach, made once in function_app."""
+    """Everything an activity or a trigger may reach, made once in function_app.
+
+    `job_reads_per_hour` is what the app may spend of each subscription's budget of job reads.
+    """
 
     backup: BackupClient
     vaults: VaultClient
@@ -23,6 +26,7 @@ class Clients:
     prices: PriceClient
     ledger: Ledger
     clock: Clock
+    job_reads_per_hour: int
 
     async def close(self) -> None:
         """Close every connection; the Functions host never asks for it, programs and tests do."""

@@ -148,6 +148,11 @@ class BackupClient:
             found = await self._sdk(vault.subscription).job_details.get(vault.name, vault.resource_group, job_id)
             return wire.job(found)
 
+    async def cancel_job(self, vault: VaultId, job_id: str) -> None:
+        """Ask for a job's cancellation; asking twice does no harm. Raises ArmError, Refused where it can't be."""
+        with arm_errors():
+            await self._sdk(vault.subscription).job_cancellations.trigger(vault.name, vault.resource_group, job_id)
+
     async def get_operation(self, vault: VaultId, operation_id: str) -> OperationOutcome:
         """How an operation stands. It says nothing of its job before it has ended. Raises ArmError."""
         with arm_errors():

@@ -2,9 +2,11 @@
 
     table       partition       row                 holds
     migrations  "migration"     migration id        MigrationRecord
+    migrations  "shares"        migration id        Shares
     vaults      migration id    vault key           VaultRecord
     items       migration id    vault key|item      ItemRecord
     claims      vault key       item                the migration that may write this item, and no other
+    readers     subscription    migration|vault     until when this vault's jobs are being looked at
 
 Every change of a record names the ETag it read, so two writers never overwrite each other: the later one gets `Stale`.
 """
@@ -13,6 +15,7 @@ Every change of a record names the ETag it read, so two writers never overwrite 
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence, Set
+from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -24,9 +27,9 @@ from azure.data.tables.aio import TableServiceClient
 
 from clients.rows import Row, from_row, to_row
 from migration.model import Value
-from migration.records import ItemRecord, ItemState, MigrationRecord, VaultRecord
+from migration.records import ItemRecord, ItemState, MigrationRecord, Shares, VaultRecord
 
-TABLES = ("migrations", "vaults", "items", "claims")
+TABLES = ("migrations", "vaults", "items", "claims", "readers")
 BATCH = 100  # the most that Table Storage takes in one transaction
 PAGE = 1000  # the most that it returns in one page
 R = TypeVar("R", bound=Value)
@@ -103,6 +106,23 @@ class Ledger:
     async def write_migration(self, record: MigrationRecord) -> None:
         """Replace a migration's record. Raises Stale."""
         await self._replace("migrations", _entity("migration", record.migration_id, record), record.etag)
+
+    # --- shares
+
+    async def read_shares(self, migration_id: str) -> Shares:
+        """What the vaults of a migration count for its limits; empty before the first has started anything."""
+        try:
+            return await self._read("migrations", "shares", migration_id, Shares)
+        except Missing:
+            return Shares(migration_id=migration_id)
+
+    async def write_shares(self, shares: Shares) -> None:
+        """Replace the shares of a migration, or write its first. Raises Stale."""
+        entity = _entity("shares", shares.migration_id, shares)
+        if shares.etag:
+            await self._replace("migrations", entity, shares.etag)
+        elif not await self._insert("migrations", entity):
+            raise Stale(f"shares of {shares.migration_id}")
 
     # --- vaults
 
@@ -254,6 +274,23 @@ class Ledger:
         async for claim in self._tables["claims"].query_entities(query, results_per_page=PAGE):
             yield claim
 
+    # --- readers
+
+    async def readers(self, subscription: str, now: datetime) -> list[str]:
+        """Who looks at jobs in a subscription now; what was not renewed in time counts no more."""
+        query = f"PartitionKey eq '{_quoted(subscription)}' and until gt '{_quoted(_moment(now))}'"
+        entities = self._tables["readers"].query_entities(query, select=["RowKey"], results_per_page=PAGE)
+        return [str(entity["RowKey"]) async for entity in entities]
+
+    async def note_reader(self, subscription: str, reader: str, until: datetime) -> None:
+        """Note that somebody looks at jobs in a subscription until then."""
+        entity = {**_keys(subscription, reader), "until": _moment(until)}
+        await self._tables["readers"].upsert_entity(entity, mode=UpdateMode.REPLACE)
+
+    async def forget_reader(self, subscription: str, reader: str) -> None:
+        """Note that somebody looks no more."""
+        await self._tables["readers"].delete_entity(subscription, reader)
+
     # --- one table
 
     async def _insert(self, table: str, entity: Row) -> bool:
@@ -298,6 +335,11 @@ def _unless_changed(etag: str) -> Row:
 
 def _chunks(records: Sequence[T]) -> Iterator[Sequence[T]]:
     return (records[start : start + BATCH] for start in range(0, len(records), BATCH))
+
+
+def _moment(time: datetime) -> str:
+    """UTC to the second, as text that sorts as time does."""
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _keys(partition: str, row: str) -> Row:

@@ -194,6 +194,8 @@ def job(wire: Json) -> Job:
         started_at=_time(properties["startTime"]),
         ended_at=_time(properties["endTime"]) if properties.get("endTime") else None,
         errors=tuple(map(_job_error, parts(properties, "errorDetails"))),
+        # It stays on jobs that have ended; older versions of the API write it as 1 (job_get_actionsinfo_int.json).
+        cancellable=any(action in ("Cancellable", 1) for action in properties.get("actionsInfo") or ()),
     )
 
 

@@ -8,16 +8,16 @@ All times are the service's own clock (its Date header), so that neither a skewe
 a job look too old or too young.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
 
+from migration.limits import Limits, Share, exhausted, room, together
 from migration.model import Job, JobError, OperationOutcome, PolicyType, ProtectedItem, same_id
-from migration.records import FAILURES, IN_FLIGHT, ItemRecord, ItemState, MigrationState
-from migration.request import Limits
+from migration.records import FAILURES, IN_FLIGHT, Control, ItemRecord, ItemState
 
 STARTS_PER_CYCLE = 50  # bounds a generation's history: two activities for each VM that starts
 CLOCK_SLACK = timedelta(seconds=30)  # the service's machines need not agree to the second
@@ -31,13 +31,33 @@ LEFT = (ItemState.PLANNED, ItemState.CANCELLED)  # not moved yet, and left alone
 
 
 @dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What the migration allows this vault in this cycle.
+
+    `others` is what its other vaults count for the limits, `planned` how many VMs it is to move in all; `writable`
+    whether the service takes writes, `cancel_jobs` whether the jobs of a stopped migration are to be cancelled.
+    """
+
+    limits: Limits
+    control: Control = Control.GO
+    others: Share = Share()
+    planned: int = 0
+    writable: bool = True
+    cancel_jobs: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What a cycle saw: jobs of the vault, its items where a job ended, operations that never showed a job."""
+    """What a cycle saw: jobs of the vault, its items where a job ended, operations that never showed a job.
+
+    `unread` are the ids of failed jobs whose errors are still to be read.
+    """
 
     now: datetime
     jobs: Sequence[Job]
     items: Mapping[str, ProtectedItem] = field(default_factory=dict[str, ProtectedItem])
     operations: Mapping[str, OperationOutcome] = field(default_factory=dict[str, OperationOutcome])
+    unread: Set[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,25 +65,40 @@ class Cycle:
     """A cycle's decision.
 
     `records` are all records as they are now, `changed` those in a new state; `start` names the items whose turn it
-    is, `more` whether others could start at once if a cycle were allowed to start them.
+    is, `more` whether others could start at once if a cycle were allowed to start them; `cancel` the jobs to cancel.
+    `share` is what the vault counts for the migration's limits, those that start now included.
     """
 
     records: tuple[ItemRecord, ...]
     changed: tuple[ItemRecord, ...]
-    start: tuple[str, ...]
-    more: bool
-    finished: bool
-    halted: str
+    share: Share
+    start: tuple[str, ...] = ()
+    more: bool = False
+    cancel: tuple[str, ...] = ()
+    finished: bool = False
+    halted: str = ""
 
 
-def pace(requested_seconds: int, vaults_in_subscription: int, job_reads_per_hour: int) -> int:
-    """Seconds between two looks at a vault, so that a migration's vaults stay in their subscription's job-read budget.
+def worth_a_look(records: Sequence[ItemRecord], terms: Terms) -> bool:
+    """Whether the vault's jobs matter now: a VM is in flight, or could start.
 
-    `backupJobs/read` has one hourly bucket per subscription (recorded: 150, error_429_resource_requests_throttled_
-    job_read.json). A cycle costs one read, and a second one when a job has ended; a failed job whose errors the list
-    leaves out costs one more, which no pace foresees.
+    A vault that only waits, for its turn, for people or for the service, costs no read of its jobs; neither does one
+    whose migration was stopped, and which may be gone.
     """
-    return max(requested_seconds, -(-2 * vaults_in_subscription * 3600 // job_reads_per_hour))
+    here = share_of(records)
+    waits = any(record.state is ItemState.PLANNED for record in records)
+    may_start = terms.control is Control.GO and terms.writable
+    return here.in_flight > 0 or (waits and may_start and room(terms.limits, here, terms.others) > 0)
+
+
+def share_of(records: Iterable[ItemRecord]) -> Share:
+    """What these records count for the limits. A VM that another migration holds is nobody's failure."""
+    states = Counter(record.state for record in records if record.reason != HELD_ELSEWHERE)
+    return Share(
+        in_flight=sum(states[state] for state in IN_FLIGHT),
+        migrated=states[ItemState.MIGRATED],
+        failed=sum(states[state] for state in FAILURES),
+    )
 
 
 def silent(records: Iterable[ItemRecord], running: Iterable[Job]) -> list[ItemRecord]:
@@ -111,44 +146,73 @@ def observed_since(records: Iterable[ItemRecord]) -> datetime | None:
     return min(starts) - CLOCK_SLACK if starts else None
 
 
-def next_cycle(
-    records: Sequence[ItemRecord],
-    seen: Observation,
-    limits: Limits,
-    control: MigrationState,
-    writable: bool = True,
-) -> Cycle:
+def next_cycle(records: Sequence[ItemRecord], seen: Observation, terms: Terms) -> Cycle:
     """Decide a cycle.
 
     `records` are all records of one vault in one migration. The decision never starts more than the limits allow,
-    never starts a VM with a running job, starts nothing unless the migration is Running and the service takes writes
-    (`writable`), and lets what is in flight come to its end whatever happens.
+    never starts a VM with a running job, starts nothing unless the migration runs and the service takes writes, and
+    lets what is in flight come to its end whatever happens.
     """
     by_container = _by_container(seen.jobs)
-    after = tuple(_advance(record, by_container[record.container], seen, limits) for record in records)
+    after = tuple(_advance(record, by_container[record.container], seen, terms.limits) for record in records)
 
-    failures = sum(record.state in FAILURES and record.reason != HELD_ELSEWHERE for record in after)
-    too_many = failures >= limits.stop_after_failures and any(record.state in LEFT for record in after)
-    halted = f"{failures} VMs of this vault failed; the limit is {limits.stop_after_failures}" if too_many else ""
-    if halted or control not in (MigrationState.RUNNING, MigrationState.PAUSED):
-        after = tuple(_cancelled(record, halted or f"the migration is {control}", seen) for record in after)
+    failed = together((share_of(after), terms.others)).failed
+    too_many = exhausted(terms.limits, failed, terms.planned)
+    halted = too_many if any(record.state in LEFT for record in after) else ""
+    if halted or terms.control is Control.STOP:
+        after = tuple(_cancelled(record, halted or "the migration was stopped", seen) for record in after)
 
-    in_flight = sum(record.state in IN_FLIGHT for record in after)
+    here = share_of(after)
     waiting = [record for record in after if record.state is ItemState.PLANNED]
-    room = max(limits.max_concurrent_per_vault - in_flight, 0) if control is MigrationState.RUNNING and writable else 0
-    if not any(record.state is ItemState.MIGRATED for record in after):
-        # Until one VM has come through, no more are in flight than may fail.
-        room = max(min(room, limits.stop_after_failures - failures - in_flight), 0)
-    free = sorted(record.item_name for record in waiting if not _running(by_container[record.container]))
-    starting = min(room, len(free), STARTS_PER_CYCLE)
+    places = room(terms.limits, here, terms.others) if terms.control is Control.GO and terms.writable else 0
+    free = sorted((record for record in waiting if not _running(by_container[record.container])), key=_turn)
+    starting = min(places, len(free), STARTS_PER_CYCLE)
     return Cycle(
         records=after,
         changed=tuple(new for old, new in zip(records, after, strict=True) if new is not old),
-        start=tuple(free[:starting]),
-        more=starting < min(room, len(free)),
-        finished=not in_flight and not waiting,
+        share=msgspec.structs.replace(here, in_flight=here.in_flight + starting),
+        start=tuple(record.item_name for record in free[:starting]),
+        more=starting < min(places, len(free)),
+        cancel=_to_cancel(after, by_container) if terms.control is Control.STOP and terms.cancel_jobs else (),
+        finished=not here.in_flight and not waiting,
         halted=halted,
     )
+
+
+def give_up(records: Sequence[ItemRecord], why: str, now: datetime) -> Cycle:
+    """The last cycle of a vault that has not let itself be read for too long: what is not over, is over now."""
+    after = tuple(
+        record.to(_GIVEN_UP[record.state], reason="VaultUnreadable", message=why, settled_at=now)
+        if record.state in _GIVEN_UP
+        else record
+        for record in records
+    )
+    changed = tuple(new for old, new in zip(records, after, strict=True) if new is not old)
+    return Cycle(records=after, changed=changed, share=share_of(after), finished=True)
+
+
+_GIVEN_UP: Mapping[ItemState, ItemState] = {
+    ItemState.PLANNED: ItemState.REFUSED,
+    ItemState.STARTING: ItemState.REFUSED,
+    ItemState.MIGRATING: ItemState.TIMED_OUT,
+}
+
+
+def _turn(record: ItemRecord) -> tuple[bool, str]:
+    """VMs by name; those that Azure declined for a while after all others, so that they hold up nobody's canary."""
+    return record.conflict_since is not None, record.item_name
+
+
+def _to_cancel(records: Iterable[ItemRecord], by_container: Mapping[str, Sequence[Job]]) -> tuple[str, ...]:
+    """The running jobs that are surely the migration's own and may be cancelled; a backup may be the schedule's."""
+    jobs = [
+        job.id
+        for record in records
+        if record.state in IN_FLIGHT
+        for job in _own_jobs(record, by_container[record.container])
+        if job.configures and job.cancellable and job.status == "InProgress"
+    ]
+    return tuple(jobs[:STARTS_PER_CYCLE])
 
 
 def _cancelled(record: ItemRecord, why: str, seen: Observation) -> ItemRecord:
@@ -210,6 +274,8 @@ def _follow(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: 
         return record  # ours is over; what else runs on the VM is waited for, and judges nothing
     if running:
         return _give_up_late(record, running[0], seen, limits)
+    if configured and configured.id in seen.unread:
+        return record
     if configured:
         return _settle(record, configured, ended, seen)
     if operation and operation.succeeded is False:

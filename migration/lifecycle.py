@@ -13,7 +13,8 @@ def advance(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetim
     """The record as it should be now; the same record where nothing has changed.
 
     Planning ends when every vault is surveyed, the wait for approval when somebody decided or the deadline passed,
-    running when every vault's controller has finished. Ended migrations stay as they are.
+    running when every vault's controller has finished. Ended migrations stay as they are. What people do to it in
+    between is in migration.interventions.
     """
     if record.state is MigrationState.PLANNING:
         return _close_plan(record, vaults, now)
@@ -48,9 +49,9 @@ def _close_plan(record: MigrationRecord, vaults: Sequence[VaultRecord], now: dat
     if too_much:
         return record.to(MigrationState.FAILED, plan_hash=plan_hash, problem=too_much, ended_at=now)
     if record.request.approval == "none":
-        return record.to(MigrationState.RUNNING, plan_hash=plan_hash)
+        return record.to(MigrationState.RUNNING, plan_hash=plan_hash, planned=planned)
     deadline = now + timedelta(hours=record.request.approval_timeout_hours)
-    return record.to(MigrationState.AWAITING_APPROVAL, plan_hash=plan_hash, approval_deadline=deadline)
+    return record.to(MigrationState.AWAITING_APPROVAL, plan_hash=plan_hash, planned=planned, approval_deadline=deadline)
 
 
 def over_budget(record: MigrationRecord, vaults: Sequence[VaultRecord]) -> str:
@@ -84,4 +85,6 @@ def _close_run(record: MigrationRecord, vaults: Sequence[VaultRecord], now: date
     halted = [f"{vault.vault_id}: {vault.halted}" for vault in vaults if vault.halted]
     if halted:
         return record.to(MigrationState.HALTED, problem="; ".join(halted[:20]), ended_at=now)
+    if record.cancellation:
+        return record.to(MigrationState.CANCELLED, problem=f"cancelled by {record.cancellation.by}", ended_at=now)
     return record.to(MigrationState.COMPLETED, ended_at=now)

@@ -141,6 +141,7 @@ class Job(Value, frozen=True):
     started_at: datetime
     ended_at: datetime | None = None
     errors: tuple[JobError, ...] = ()
+    cancellable: bool = False
 
     @property
     def running(self) -> bool:

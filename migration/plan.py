@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -21,7 +21,8 @@ class VaultFacts:
     """What a survey read.
 
     The vault's VM items and policies, the jobs running now, the subscription's VMs and disks, the price of snapshots
-    in the vault's region, and how many VMs each target policy protects already, by lower-case name.
+    in the vault's region, and how many VMs each target policy protects already, by lower-case name. `among` are the
+    names of the items that a retry is about; None where the request is none.
     """
 
     vault: Vault
@@ -32,6 +33,7 @@ class VaultFacts:
     disks: Iterable[Disk]
     price: Price
     members: Mapping[str, int] = field(default_factory=dict[str, int])
+    among: Set[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +96,7 @@ def plan_vault(record: VaultRecord, facts: VaultFacts, request: MigrationRequest
     """Every VM's verdict, in two looks: each by itself, then under what all ready ones together put on the vault."""
     lookup = _Lookup(facts, request)
     alone = [lookup.facts_of(item) for item in sorted(facts.items, key=lambda item: ItemId.parse(item.id).name)]
-    out = {
-        one.item.id: left_out(one.item, one.vm, one.source.name if one.source else "", request.items) for one in alone
-    }
+    out = {one.item.id: _left_out(one, facts.among, request) for one in alone}
     ready = [one for one in alone if out[one.item.id] is None and _state(inspect(one))[0] is ItemState.PLANNED]
     targets = _targets(ready)
     load = _load(ready, targets, facts.members)
@@ -110,6 +110,12 @@ def plan_vault(record: VaultRecord, facts: VaultFacts, request: MigrationRequest
         sources={one.source.name: fingerprint(one.source) for one in ready if one.source},
         matched=meant(request, facts.items, facts.policies, [one.vm for one in alone if one.vm]),
     )
+
+
+def _left_out(one: Facts, among: Set[str] | None, request: MigrationRequest) -> str | None:
+    if among is not None and ItemId.parse(one.item.id).name not in among:
+        return f"nothing to retry after {request.retry_of}"
+    return left_out(one.item, one.vm, one.source.name if one.source else "", request.items)
 
 
 class _Lookup:

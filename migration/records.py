@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
 from migration.cost import CostRange, Estimate
+from migration.limits import LimitChanges, Limits, Share, together
 from migration.model import Finding, Value
 from migration.request import MigrationRequest
 
@@ -94,7 +96,7 @@ class ItemRecord(Value, frozen=True, omit_defaults=True):
     """One VM in one migration: what was planned, what was done, how it ended. Times are the service's clock.
 
     `verdict` is the state it was planned in, `container` how jobs name the VM's container, `tries` how many writes
-    came to nothing.
+    came to nothing, `conflict_since` when Azure first declined one because something else was at work on the VM.
     """
 
     migration_id: str
@@ -115,6 +117,7 @@ class ItemRecord(Value, frozen=True, omit_defaults=True):
     message: str = ""
     warnings: tuple[str, ...] = ()
     tries: int = 0
+    conflict_since: datetime | None = None
     operation_id: str = ""
     job_id: str = ""
     claimed_at: datetime | None = None
@@ -149,13 +152,12 @@ class VaultRecord(Value, frozen=True, omit_defaults=True):
     """One vault in one migration: its part of the plan, and where its controller stands.
 
     `sources` are the fingerprints of the policies that planned VMs are on, by name; `matched` what the request names
-    and this vault has.
+    and this vault has; `quiet_looks` how many looks in a row changed nothing.
     """
 
     migration_id: str
     vault_key: str
     vault_id: str
-    poll_seconds: int
     surveyed: bool = False
     finished: bool = False
     problem: str = ""
@@ -168,7 +170,24 @@ class VaultRecord(Value, frozen=True, omit_defaults=True):
     counts: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     reasons: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     checked_at: datetime | None = None
+    quiet_looks: int = 0
+    unreadable_since: datetime | None = None
     etag: str = ""
+
+
+class Shares(Value, frozen=True, omit_defaults=True):
+    """What each vault of a migration counts for the limits that all its vaults share, by vault key.
+
+    Whoever starts VMs counts them here first, so that the vaults together never exceed the limits.
+    """
+
+    migration_id: str
+    vaults: dict[str, Share] = {}
+    etag: str = ""
+
+    def others(self, vault_key: str) -> Share:
+        """The shares of all other vaults as one."""
+        return together(share for key, share in self.vaults.items() if key != vault_key)
 
 
 class Decision(Value, frozen=True):
@@ -181,17 +200,50 @@ class Decision(Value, frozen=True):
     decided_at: datetime
 
 
+class Intervention(Value, frozen=True, omit_defaults=True):
+    """What a person did to a migration meanwhile, and the limits that were changed."""
+
+    what: Literal["pause", "resume", "cancel", "limits"]
+    by: str
+    comment: str
+    at: datetime
+    limits: LimitChanges = LimitChanges()
+
+
+class Cancellation(Value, frozen=True):
+    """Nothing more starts; running jobs are cancelled too where the operator wished it and Azure allows it."""
+
+    by: str
+    cancel_jobs: bool
+    at: datetime
+
+
+class Control(StrEnum):
+    """What a migration's state means for its vaults."""
+
+    GO = "go"
+    HOLD = "hold"
+    STOP = "stop"
+
+
 class MigrationRecord(Value, frozen=True, omit_defaults=True):
-    """One migration: the request as accepted and the vaults it meant then, its state, its plan's hash, who decided."""
+    """One migration: the request as accepted and the vaults it meant then, its state, its plan's hash, who decided.
+
+    `limits` are those in force, `planned` is the number of VMs to move, `interventions` the latest ones.
+    """
 
     migration_id: str
     state: MigrationState
     request: MigrationRequest
     vaults: tuple[str, ...]
     requested_at: datetime
+    limits: Limits = Limits()
+    planned: int = 0
     plan_hash: str = ""
     approval_deadline: datetime | None = None
     decision: Decision | None = None
+    cancellation: Cancellation | None = None
+    interventions: tuple[Intervention, ...] = ()
     problem: str = ""
     ended_at: datetime | None = None
     etag: str = ""
@@ -201,8 +253,18 @@ class MigrationRecord(Value, frozen=True, omit_defaults=True):
         """Whether nothing more will happen."""
         return self.state not in MIGRATION_TRANSITIONS
 
+    @property
+    def control(self) -> Control:
+        """What its vaults may do now: start VMs, only follow those in flight, or come to their end."""
+        if self.cancellation:
+            return Control.STOP
+        return _CONTROL.get(self.state, Control.STOP)
+
     def to(self, state: MigrationState, **changes: object) -> "MigrationRecord":
         """The record in another state. Raises ValueError for a change that the transition table does not know."""
         if state not in MIGRATION_TRANSITIONS.get(self.state, frozenset()):
             raise ValueError(f"{self.migration_id}: {self.state} can't become {state}")
         return msgspec.structs.replace(self, state=state, **changes)
+
+
+_CONTROL = {MigrationState.RUNNING: Control.GO, MigrationState.PAUSED: Control.HOLD}

@@ -1,11 +1,13 @@
 """What a caller may ask for, and everything that can be wrong with it before anybody asks Azure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from migration.cost import Budget, CostAssumptions
+from migration.limits import LimitChanges
 from migration.model import Value, VaultId
 from migration.policy import CloneOptions
 
@@ -16,6 +18,7 @@ POLICY_NAME = r"^[A-Za-z][A-Za-z0-9-]{2,149}$(?!\n)"  # what Azure Backup accept
 SUBSCRIPTION_ID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$(?!\n)"
 MOST_VAULTS = 500  # as many as Azure allows in a subscription
 
+MigrationId = Annotated[str, Meta(pattern=MIGRATION_ID)]
 PolicyName = Annotated[str, Meta(pattern=POLICY_NAME)]
 Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 Pattern = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
@@ -57,34 +60,24 @@ class Target(Value, frozen=True):
     clone: CloneOptions | None = None
 
 
-class Limits(Value, frozen=True):
-    """How fast a migration may go and when it stops by itself."""
-
-    max_concurrent_per_vault: Annotated[int, Meta(ge=1, le=100, description="VMs in flight at once in a vault")] = 20
-    poll_seconds: Annotated[int, Meta(ge=1, le=3600, description="Time between two looks at a vault's jobs")] = 300
-    job_timeout_hours: Annotated[int, Meta(ge=1, le=120, description="A VM whose job takes longer is TimedOut")] = 24
-    backup_job_wait_hours: Annotated[
-        int, Meta(ge=1, le=120, description="A VM whose running backup job is older than this is Blocked")
-    ] = 12
-    stop_after_failures: Annotated[
-        int, Meta(ge=1, le=10_000, description="Failures in a vault after which nothing more starts there")
-    ] = 5
-
-
 class MigrationRequest(Value, frozen=True):
-    """What a caller asks for: plan, or migrate, these VMs of these vaults to that Enhanced policy."""
+    """What a caller asks for: plan, or migrate, these VMs of these vaults to that Enhanced policy.
+
+    `retry_of` leaves out whatever did not fail in an earlier migration (migration.remedies says what may be retried).
+    """
 
     mode: Literal["plan", "migrate"]
     target: Target
     vaults: Annotated[tuple[str, ...], Meta(max_length=MOST_VAULTS)] = ()
     subscriptions: Annotated[tuple[SubscriptionScope, ...], Meta(max_length=100)] = ()
     items: Selection = Selection()
-    id: Annotated[str, Meta(pattern=MIGRATION_ID)] | None = None
+    id: MigrationId | None = None
+    retry_of: MigrationId | None = None
     acknowledge_irreversible: bool = False
     accept_retention_loss: bool = False
     approval: Literal["required", "none"] = "required"
     approval_timeout_hours: Annotated[int, Meta(ge=1, le=720)] = 168
-    limits: Limits = Limits()
+    limits: LimitChanges = LimitChanges()
     cost: CostAssumptions = CostAssumptions()
     budget: Budget | None = None
 
@@ -94,6 +87,12 @@ class Problem(Value, frozen=True):
 
     path: str
     message: str
+
+
+def retried(request: MigrationRequest, migration_id: str, vaults: Sequence[str], **changes: object) -> MigrationRequest:
+    """The request that tries again, in these vaults, what did not come through in the migration of that id."""
+    scope = {"vaults": tuple(vaults), "subscriptions": (), "items": Selection()}
+    return msgspec.structs.replace(request, retry_of=migration_id, **scope, **changes)
 
 
 def problems_of(request: MigrationRequest) -> list[Problem]:

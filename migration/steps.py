@@ -14,13 +14,29 @@ NUDGE = "nudge"
 """The event that wakes a sleeping orchestration. It carries nothing: what changed is in the ledger."""
 
 
+def instance_of(migration_id: str, vault_key: str) -> str:
+    """The instance id of a vault's controller; the migration's own is its id."""
+    return f"{migration_id}:{vault_key}"
+
+
 class MigrateOrder(Value, frozen=True):
-    """Input of `migrate`: the migration and its vaults, by key; whether all are surveyed; outages in a row."""
+    """Input of `migrate`: the migration and its vaults, by key; those still to be surveyed.
+
+    `outages` counts those in a row, `trouble` is what the last one said.
+    """
 
     migration_id: str
     vault_keys: tuple[str, ...]
-    surveyed: bool = False
+    to_survey: tuple[str, ...] = ()
     outages: int = 0
+    trouble: str = ""
+
+
+class VaultsOrder(Value, frozen=True):
+    """Input of `migrate_vaults`: some of a migration's vaults, by key."""
+
+    migration_id: str
+    vault_keys: tuple[str, ...]
 
 
 class VaultOrder(Value, frozen=True):
@@ -50,6 +66,14 @@ class ItemOrder(Value, frozen=True):
     gate: "Gate | None" = None
 
 
+class JobOrder(Value, frozen=True):
+    """Input of `cancel_job`."""
+
+    migration_id: str
+    vault_key: str
+    job_id: str
+
+
 class Standing(Value, frozen=True):
     """Answer of `advance_migration`: where the migration stands, and how long to wait before asking again."""
 
@@ -65,11 +89,15 @@ class AdvanceOrder(Value, frozen=True):
 
 
 class CycleOrder(Value, frozen=True):
-    """Answer of `monitor_jobs`: which items start now, how long until the next look, whether the vault is done."""
+    """Answer of `monitor_jobs`: which items start now, how long until the next look, whether the vault is done.
+
+    `cancel` are the ids of jobs to cancel.
+    """
 
     start: tuple[str, ...]
     wait_seconds: int
     finished: bool
+    cancel: tuple[str, ...] = ()
     in_flight: int = 0
     waiting: int = 0
     note: str = ""

@@ -10,75 +10,72 @@ import msgspec
 from azure.durable_functions import DurableOrchestrationContext
 
 from migration.records import MigrationState
-from migration.steps import AdvanceOrder, MigrateOrder, Standing, Survey, VaultOrder
+from migration.steps import AdvanceOrder, MigrateOrder, Standing, Survey, VaultOrder, VaultsOrder
+from orchestrations.migrate_vaults import each_vault
 from orchestrations.sleep import first_line, sleep_until_nudged
 
 OUTAGE_SECONDS = 60
+SURVEYS = 50  # vaults surveyed in one generation
 MOST_OUTAGES = 60  # an hour of a storage account that does not answer
 
 
 def migrate(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[str, str]]:
     """
-    1. Survey every vault; each writes its part of the plan to the ledger. Where one has to be asked again, wait, and
-       begin anew: what is surveyed stays so.
+    1. Survey the vaults, a few at a time; each writes its part of the plan to the ledger. Those that have to be asked
+       again come after the others.
     2. Ask the ledger where the migration stands: planned only, waiting for approval, approved, failed.
     3. While it waits for approval: sleep until somebody nudges or it is time to look, then ask again.
-    4. Run one migrate_vault for each vault, side by side.
+    4. Run one migrate_vault for each vault, side by side (migrate_vaults).
     5. Ask once more: every vault has finished, and so has the migration.
 
-    An outage is waited out like in migrate_vault; one that does not end fails the migration.
+    An outage is waited out like in migrate_vault; one that does not end fails the migration, as soon as the ledger can
+    be told.
     """
     order = msgspec.convert(context.get_input(), MigrateOrder)
     try:
-        if not order.surveyed:
-            wait = yield from _survey(context, order)
-            if wait:
+        if order.outages >= MOST_OUTAGES:
+            standing = yield from _advance(context, order, problem=order.trouble)
+            return {"state": standing.state}
+        if order.to_survey:
+            order, wait = yield from _survey(context, order)
+            if order.to_survey:
                 return (yield from _again(context, order, wait))
-            order = msgspec.structs.replace(order, surveyed=True)
         standing = yield from _advance(context, order)
         if standing.state is MigrationState.AWAITING_APPROVAL:
             return (yield from _again(context, msgspec.structs.replace(order, outages=0), standing.wait_seconds))
         if standing.state in (MigrationState.RUNNING, MigrationState.PAUSED):
-            yield context.task_all(
-                [
-                    context.call_sub_orchestrator(
-                        "migrate_vault", msgspec.to_builtins(vault), f"{order.migration_id}:{vault.vault_key}"
-                    )
-                    for vault in _vaults(order)
-                ]
-            )
+            vaults = VaultsOrder(migration_id=order.migration_id, vault_keys=order.vault_keys)
+            yield from each_vault(context, vaults)
             standing = yield from _advance(context, order)
         return {"state": standing.state}
     except Exception as outage:  # the clients have tried; now time has to pass
         told = first_line(outage)
         context.set_custom_status({"note": f"trying again in {OUTAGE_SECONDS} s: {told}"})
-        order = msgspec.structs.replace(order, outages=order.outages + 1)
-    if order.outages < MOST_OUTAGES:
-        return (yield from _again(context, order, OUTAGE_SECONDS))
-    standing = yield from _advance(context, order, problem=told)
-    return {"state": standing.state}
+        order = msgspec.structs.replace(order, outages=order.outages + 1, trouble=told)
+    return (yield from _again(context, order, OUTAGE_SECONDS))
 
 
 def _again(
     context: DurableOrchestrationContext, order: MigrateOrder, seconds: int
 ) -> Generator[Any, Any, dict[str, str]]:
     """Sleep, or be nudged, and begin a new generation; its answer is nobody's."""
-    yield from sleep_until_nudged(context, seconds)
+    if seconds:
+        yield from sleep_until_nudged(context, seconds)
     context.continue_as_new(msgspec.to_builtins(order))
     return {}
 
 
-def _vaults(order: MigrateOrder) -> list[VaultOrder]:
-    return [VaultOrder(migration_id=order.migration_id, vault_key=key) for key in order.vault_keys]
-
-
-def _survey(context: DurableOrchestrationContext, order: MigrateOrder) -> Generator[Any, Any, int]:
-    """Survey every vault; answers the seconds to wait before asking again, 0 when all are done."""
+def _survey(context: DurableOrchestrationContext, order: MigrateOrder) -> Generator[Any, Any, tuple[MigrateOrder, int]]:
+    """Survey some vaults; answers the order with those still to be surveyed, and the seconds to wait before that."""
+    now, later = order.to_survey[:SURVEYS], order.to_survey[SURVEYS:]
+    orders = [VaultOrder(migration_id=order.migration_id, vault_key=key) for key in now]
     answers = yield context.task_all(
-        [context.call_activity("survey_vault", msgspec.to_builtins(vault)) for vault in _vaults(order)]
+        [context.call_activity("survey_vault", msgspec.to_builtins(vault)) for vault in orders]
     )
-    surveys = [msgspec.convert(answer, Survey) for answer in answers]
-    return max((max(1, survey.stay_away_seconds) for survey in surveys if not survey.done), default=0)
+    surveys = {key: msgspec.convert(answer, Survey) for key, answer in zip(now, answers, strict=True)}
+    undone = tuple(key for key, survey in surveys.items() if not survey.done)
+    wait = 0 if later else max((max(1, surveys[key].stay_away_seconds) for key in undone), default=0)
+    return msgspec.structs.replace(order, to_survey=(*later, *undone), outages=0), wait
 
 
 def _advance(

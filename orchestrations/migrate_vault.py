@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from azure.durable_functions import DurableOrchestrationContext
 
-from migration.steps import Change, CycleOrder, Gate, ItemOrder, VaultOrder
+from migration.steps import Change, CycleOrder, Gate, ItemOrder, JobOrder, VaultOrder
 from orchestrations.sleep import first_line, sleep_until_nudged
 
 A = TypeVar("A", Gate, Change)
@@ -20,7 +20,8 @@ NEXT_BATCH_SECONDS = 30  # soon, but each look costs a read of the jobs
 
 def migrate_vault(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[str, Any]]:
     """
-    1. Look at the vault's jobs; what ended is settled, and some items' turn has come.
+    1. Look at the vault's jobs; what ended is settled, and some items' turn has come. Where an operator has stopped the
+       migration and wished it, cancel the jobs that can be.
     2. Make sure that source and target policies are still what was planned.
     3. Check each of those items live, all at once.
     4. Write the new policy to those that passed, all at once.
@@ -35,6 +36,11 @@ def migrate_vault(context: DurableOrchestrationContext) -> Generator[Any, Any, d
         context.set_custom_status({"inFlight": cycle.in_flight, "waiting": cycle.waiting, "note": cycle.note})
         if cycle.finished:
             return {"finished": True}
+        if cycle.cancel:
+            jobs = [
+                JobOrder(migration_id=order.migration_id, vault_key=order.vault_key, job_id=job) for job in cycle.cancel
+            ]
+            yield context.task_all([context.call_activity("cancel_job", msgspec.to_builtins(job)) for job in jobs])
         wait, stay_away = yield from _start(context, order, cycle)
         if stay_away:
             until = context.current_utc_datetime + timedelta(seconds=stay_away)

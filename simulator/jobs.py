@@ -50,11 +50,15 @@ def end_job(job: Job, status: JobStatus, at: datetime, *, errors: tuple[JobError
 
 
 def cancel_job(estate: Estate, job: Job, now: datetime) -> None:
-    """Cancelling for half a minute, then over. A cancelled backup is recorded as CompletedWithWarnings, 400158."""
+    """Cancelling for half a minute, then over.
+
+    A cancelled backup is recorded as CompletedWithWarnings, 400158; that any other job ends as Cancelled is assumed.
+    """
+    status = JobStatus.WITH_WARNINGS if job.label == "Backup" else JobStatus.CANCELLED
 
     def end(at: datetime) -> None:
         if job.status is JobStatus.CANCELLING:
-            end_job(job, JobStatus.WITH_WARNINGS, at, errors=(CANCELLED,))
+            end_job(job, status, at, errors=(CANCELLED,))
 
     job.status = JobStatus.CANCELLING
     estate.agenda.at(now + timedelta(seconds=30), end)

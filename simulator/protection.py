@@ -171,6 +171,7 @@ def _configure(change: PolicyChange, now: datetime, ending: JobEnding, *, label:
         ending=ending,
         activity_id=estate.new_id(),
         tasks=BACKUP_TASKS if inside else (),
+        cancellable=change.migrates and estate.service.migration_cancellable,
         property_bag={"VM Name": item.vm_name, "Policy Name": change.target.name},
         then=settle,
     )

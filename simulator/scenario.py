@@ -48,6 +48,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     early_job_id: bool = False
     policy_change_seconds: float = 30
     policy_put_takes_time: bool = False
+    migration_cancellable: bool = False
     migration_base_minutes: float = 30
     migration_gib_per_hour: Annotated[float, msgspec.Meta(gt=0)] = 300
     backup_minutes: float = 40

@@ -142,7 +142,7 @@ def a_migration(**changes: Any) -> MigrationRecord:
 
 def a_vault(**changes: Any) -> VaultRecord:
     """A vault of that migration, not surveyed yet."""
-    plain = VaultRecord(migration_id="m1", vault_key=VAULT_KEY, vault_id=VAULT, poll_seconds=60)
+    plain = VaultRecord(migration_id="m1", vault_key=VAULT_KEY, vault_id=VAULT)
     return msgspec.structs.replace(plain, **changes)
 
 

@@ -117,6 +117,7 @@ async def clients(simulator: Simulator, ledger: Ledger, backup: BackupClient) ->
         prices=prices,
         ledger=ledger,
         clock=clock,
+        job_reads_per_hour=150,
     )
     await prices.close()
     await reader.close()

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "migration": ("msgspec",),
-    "settings": ("msgspec",),
+    "settings": ("migration", "msgspec"),
     "orchestrations": ("migration", "azure.durable_functions", "msgspec"),
     "clients": ("migration", "aiohttp", "azure.core", "azure.mgmt", "azure.data", "msgspec"),
     "activities": ("migration", "clients", "msgspec"),

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from migration.limits import Limits
 from migration.records import ItemState
 from migration.request import MigrationRequest, problems_of
 from settings import SETTINGS, Settings
@@ -78,7 +79,10 @@ def test_the_example_request_is_valid_and_shows_the_defaults() -> None:
     assert problems_of(request) == []
     body = json.loads(example)
     least = {name: body[name] for name in ("id", "mode", "vaults", "target", "acknowledgeIrreversible")}
-    assert msgspec.convert(least, MigrationRequest) == request
+    optional = msgspec.convert(least, MigrationRequest)
+    assert msgspec.structs.replace(optional, limits=request.limits) == request
+    assert request.limits.applied_to(Limits()) == Limits()
+    assert set(body["limits"]) == set(msgspec.to_builtins(Limits()))
 
 
 def test_the_example_settings_start_the_app() -> None:

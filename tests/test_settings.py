@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from migration.limits import Limits
 from settings import SETTINGS, Settings, SettingsError
 
 LEDGER = {"LEDGER_STORAGE": "UseDevelopmentStorage=true"}
@@ -18,6 +19,7 @@ def test_defaults_leave_only_the_ledger_to_be_set() -> None:
         "arm_base_url": "https://management.azure.com",
         "arm_scope": "https://management.azure.com/.default",
         "job_reads_per_hour": 150,
+        "default_limits": msgspec.to_builtins(Limits()),
         "retail_prices_url": "https://prices.azure.com",
     }
 
@@ -33,6 +35,7 @@ SET = {
     "ARM_BASE_URL": ("https://127.0.0.1:8443/", "https://127.0.0.1:8443"),
     "ARM_SCOPE": ("https://management.usgovcloudapi.net/.default", "https://management.usgovcloudapi.net/.default"),
     "JOB_READS_PER_HOUR": ("30", 30),
+    "DEFAULT_LIMITS": ('{"ramp": [], "pollSeconds": 60}', Limits(ramp=(), poll_seconds=60)),
     "RETAIL_PRICES_URL": ("", ""),
 }
 

@@ -7,10 +7,13 @@ from datetime import datetime
 from migration.compare import Difference
 from migration.cost import CostRange, basis
 from migration.lifecycle import estimate_of, over_budget
+from migration.limits import Limits
 from migration.model import Finding, Severity, Value
 from migration.preflight import RULES
 from migration.records import (
+    Cancellation,
     Decision,
+    Intervention,
     ItemRecord,
     ItemState,
     MigrationRecord,
@@ -18,6 +21,7 @@ from migration.records import (
     PlannedTarget,
     VaultRecord,
 )
+from migration.remedies import remedy_of, retryable
 from migration.request import MigrationRequest, Problem
 
 
@@ -42,6 +46,11 @@ class Links(Value, frozen=True):
     plan: str
     approve: str
     reject: str
+    pause: str
+    resume: str
+    cancel: str
+    limits: str
+    retry: str
 
 
 class MigrationStatus(Value, frozen=True):
@@ -51,11 +60,14 @@ class MigrationStatus(Value, frozen=True):
     state: MigrationState
     mode: str
     request: MigrationRequest
+    limits: Limits
     requested_at: datetime
     ended_at: datetime | None
     plan_hash: str
     approval_deadline: datetime | None
     decision: Decision | None
+    cancellation: Cancellation | None
+    interventions: tuple[Intervention, ...]
     problem: str
     items: dict[str, int]
     reasons: dict[str, int]
@@ -64,7 +76,7 @@ class MigrationStatus(Value, frozen=True):
 
 
 class ItemStatus(Value, frozen=True):
-    """One VM in a migration. Times are the service's clock."""
+    """One VM in a migration. Times are the service's clock; `retryable` where a retry would take it up again."""
 
     vault_key: str
     name: str
@@ -74,6 +86,8 @@ class ItemStatus(Value, frozen=True):
     state: ItemState
     reason: str
     message: str
+    remedy: str
+    retryable: bool
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...]
     verdict: ItemState
@@ -152,11 +166,14 @@ def migration_status(record: MigrationRecord, vaults: list[VaultRecord], url: st
         state=record.state,
         mode=record.request.mode,
         request=record.request,
+        limits=record.limits,
         requested_at=record.requested_at,
         ended_at=record.ended_at,
         plan_hash=record.plan_hash,
         approval_deadline=record.approval_deadline,
         decision=record.decision,
+        cancellation=record.cancellation,
+        interventions=record.interventions,
         problem=record.problem,
         items=_sum(vault.counts for vault in vaults),
         reasons=_sum(vault.reasons for vault in vaults),
@@ -173,9 +190,7 @@ def migration_status(record: MigrationRecord, vaults: list[VaultRecord], url: st
             )
             for vault in vaults
         ),
-        links=Links(
-            self=url, items=f"{url}/items", plan=f"{url}/plan", approve=f"{url}/approve", reject=f"{url}/reject"
-        ),
+        links=Links(self=url, **{name: f"{url}/{name}" for name in Links.__struct_fields__ if name != "self"}),
     )
 
 
@@ -231,6 +246,8 @@ def item_status(record: ItemRecord) -> ItemStatus:
         state=record.state,
         reason=record.reason,
         message=record.message,
+        remedy=remedy_of(record),
+        retryable=retryable(record),
         warnings=record.warnings,
         findings=record.findings,
         verdict=record.verdict,

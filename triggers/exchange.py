@@ -1,22 +1,23 @@
 """Reading requests and writing answers, the same way for every endpoint."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, TypeVar, cast
+from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
 from azure.durable_functions import DurableOrchestrationClient
 from azure.functions import HttpRequest, HttpResponse
-from msgspec import Meta
 
 from clients import Clients
 from clients.ledger import Missing
 from migration.model import Value
-from migration.request import MIGRATION_ID, Problem
+from migration.records import MigrationRecord
+from migration.request import MigrationId, Problem
 from settings import Settings
-from triggers.documents import ProblemDocument
+from triggers.documents import ProblemDocument, migration_status
 
 MAX_BODY_BYTES = 1_000_000
+POLL_SECONDS = 10  # what a caller who waits for a migration is asked to leave between two looks
 V = TypeVar("V", bound=Value)
 
 Endpoint = Callable[[Clients, Settings, HttpRequest, DurableOrchestrationClient], Awaitable[HttpResponse]]
@@ -37,14 +38,14 @@ def migration_id_of(req: HttpRequest) -> str:
     """The id in the path. Raises Missing for one that can't be any migration's."""
     text = req.route_params.get("id", "")
     try:
-        return msgspec.convert(text, Annotated[str, Meta(pattern=MIGRATION_ID)])
+        return msgspec.convert(text, MigrationId)
     except msgspec.ValidationError:
         raise Missing(text) from None
 
 
 def read_body(req: HttpRequest, kind: type[V]) -> V:
-    """The body as a value of that kind. Raises Declined with everything that is wrong with it."""
-    body = req.get_body()
+    """The body as a value of that kind; none at all is an empty object. Raises Declined with all that is wrong."""
+    body = req.get_body() or b"{}"
     if len(body) > MAX_BODY_BYTES:
         raise Declined(413, "The request is too large", detail=f"the limit is {MAX_BODY_BYTES} bytes")
     try:
@@ -106,6 +107,14 @@ def site_of(req: HttpRequest) -> str:
     """Scheme and host of the URL as asked for."""
     parts = urlsplit(req.url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+async def status_answer(clients: Clients, req: HttpRequest, record: MigrationRecord, status_code: int) -> HttpResponse:
+    """An answer with the status document of a migration; a 202 says where and when to ask again."""
+    vaults = await clients.ledger.read_vaults(record.migration_id)
+    url = f"{site_of(req)}/api/migrations/{record.migration_id}"
+    headers = {"Location": url, "Retry-After": str(POLL_SECONDS)} if status_code == 202 else {}
+    return as_json(migration_status(record, vaults, url), status_code, headers)
 
 
 def as_json(document: Value, status_code: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:

@@ -3,18 +3,17 @@
 import csv
 from collections.abc import AsyncIterator, Mapping
 from io import StringIO
-from typing import Annotated, cast
+from typing import cast
 
 from azure.durable_functions import DurableOrchestrationClient
 from azure.functions import HttpRequest, HttpResponse
-from msgspec import Meta
 
 from clients import Clients
 from clients.ledger import Missing
 from migration.compare import compare
 from migration.model import Value
 from migration.records import ItemRecord, ItemState, MigrationState
-from migration.request import MIGRATION_ID, Problem
+from migration.request import MigrationId, Problem
 from settings import Settings
 from triggers.documents import plan_document
 from triggers.exchange import Declined, as_json, invalid, migration_id_of, read_query
@@ -38,7 +37,7 @@ COLUMNS = (
 class PlanQuery(Value, frozen=True):
     """Query of the plan: another migration whose plan to compare with."""
 
-    against: Annotated[str, Meta(pattern=MIGRATION_ID)] | None = None
+    against: MigrationId | None = None
 
 
 async def get_plan(

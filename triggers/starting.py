@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -12,7 +11,6 @@ from azure.durable_functions import DurableOrchestrationClient, OrchestrationRun
 from clients import Clients
 from clients.arm import Refused
 from clients.ledger import Missing
-from migration.cycle import pace
 from migration.model import Vault, VaultId
 from migration.records import MigrationRecord, MigrationState, VaultRecord
 from migration.request import MigrationRequest, Problem
@@ -28,10 +26,10 @@ class Taken(Exception):
 
 
 class OutOfScope(Exception):
-    """The request names vaults that are not there; nothing was started."""
+    """The request names vaults, or a migration to retry, that are not there; nothing was started."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        super().__init__("the request names vaults that are not there")
+        super().__init__("the request names what is not there")
         self.problems = tuple(problems)
 
 
@@ -59,25 +57,26 @@ async def start(
             request=request,
             vaults=await _resolve(clients, request),
             requested_at=now,
+            limits=request.limits.applied_to(settings.default_limits),
         )
         if not await clients.ledger.insert_migration(record):
             return await start(clients, settings, client, request)  # somebody else was faster
-    await ensure_started(clients, settings, client, record)
+    await ensure_started(clients, client, record)
     return record
 
 
-async def ensure_started(
-    clients: Clients, settings: Settings, client: DurableOrchestrationClient, record: MigrationRecord
-) -> None:
+async def ensure_started(clients: Clients, client: DurableOrchestrationClient, record: MigrationRecord) -> None:
     """Start the orchestration of a migration that has not ended, unless it is going on. Raises NotStarted.
 
     One that came to grief, in an outage that outlasted its patience, begins anew where the ledger says.
     """
     if record.ended or await _is_going_on(client, record.migration_id):
         return
-    vaults = _vaults(record, settings)
+    vaults = _vaults(record)
     await clients.ledger.insert_vaults(vaults)
-    order = MigrateOrder(migration_id=record.migration_id, vault_keys=tuple(vault.vault_key for vault in vaults))
+    keys = tuple(vault.vault_key for vault in vaults)
+    to_survey = keys if record.state is MigrationState.PLANNING else ()
+    order = MigrateOrder(migration_id=record.migration_id, vault_keys=keys, to_survey=to_survey)
     try:
         await client.start_new("migrate", record.migration_id, msgspec.to_builtins(order))
     except Exception as error:  # the SDK raises bare Exception for whatever its hub answers
@@ -107,6 +106,8 @@ def _new_id(now: datetime) -> str:
 
 async def _resolve(clients: Clients, request: MigrationRequest) -> tuple[str, ...]:
     """The ids of the vaults that the request means now; the migration keeps to them whatever appears later."""
+    if request.retry_of:
+        await _check_ended(clients, request.retry_of)
     subscriptions = subscriptions_of(request)
     lists = await asyncio.gather(*(_visible(clients, subscription) for subscription in subscriptions))
     visible = {subscription.lower(): vaults for subscription, vaults in zip(subscriptions, lists, strict=True)}
@@ -116,20 +117,18 @@ async def _resolve(clients: Clients, request: MigrationRequest) -> tuple[str, ..
     return tuple(vault.id for vault in vaults)
 
 
-def _vaults(record: MigrationRecord, settings: Settings) -> list[VaultRecord]:
+async def _check_ended(clients: Clients, migration_id: str) -> None:
+    try:
+        earlier = await clients.ledger.read_migration(migration_id)
+    except Missing:
+        raise OutOfScope([Problem(path="$.retryOf", message="there is no such migration")]) from None
+    if not earlier.ended:
+        raise OutOfScope([Problem(path="$.retryOf", message=f"the migration is {earlier.state}")])
+
+
+def _vaults(record: MigrationRecord) -> list[VaultRecord]:
     ids = [VaultId.parse(vault) for vault in record.vaults]
-    neighbours = Counter(vault.subscription.lower() for vault in ids)
-    return [
-        VaultRecord(
-            migration_id=record.migration_id,
-            vault_key=vault.key,
-            vault_id=str(vault),
-            poll_seconds=pace(
-                record.request.limits.poll_seconds, neighbours[vault.subscription.lower()], settings.job_reads_per_hour
-            ),
-        )
-        for vault in ids
-    ]
+    return [VaultRecord(migration_id=record.migration_id, vault_key=vault.key, vault_id=str(vault)) for vault in ids]
 
 
 async def _visible(clients: Clients, subscription: str) -> list[Vault]:

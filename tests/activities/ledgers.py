@@ -6,14 +6,19 @@ from typing import Any
 import msgspec
 
 from clients.ledger import Ledger
+from migration.limits import Limits
 from migration.records import ItemRecord, ItemState, MigrationState
-from migration.request import Limits
 from migration.steps import Gate, ItemOrder, VaultOrder
-from tests.builders import VAULT_KEY, a_migration, a_record, a_request, a_vault
+from tests.builders import VAULT_KEY, a_migration, a_record, a_vault
 from tests.conftest import START
 from tests.ledgers import write_plan
 
 ORDER = VaultOrder(migration_id="m1", vault_key=VAULT_KEY)
+
+
+def some_limits(**limits: Any) -> Limits:
+    """Limits without canaries, and a look every minute."""
+    return msgspec.structs.replace(Limits(ramp=(), poll_seconds=60), **limits)
 
 
 def item_order(name: str = "web-01") -> ItemOrder:
@@ -34,7 +39,7 @@ async def given(
     **vault: Any,
 ) -> None:
     """A migration in this state, with its one vault and these VMs; whoever is in flight holds its claim."""
-    migration = a_migration(state=state, request=a_request(limits=limits or Limits()))
+    migration = a_migration(state=state, limits=limits or some_limits(), planned=len(records))
     await ledger.insert_migration(migration)
     await ledger.insert_vaults([a_vault(**{"surveyed": bool(records), **vault})])
     await write_plan(ledger, "m1", VAULT_KEY, records)

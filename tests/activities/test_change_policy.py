@@ -11,7 +11,7 @@ import pytest
 from activities.change_policy import change_policy
 from clients import Clients
 from clients.ledger import Stale
-from migration.cycle import HELD_ELSEWHERE, MAX_TRIES
+from migration.cycle import HELD_ELSEWHERE
 from migration.records import ItemState, MigrationState
 from migration.steps import Change, Gate
 from simulator import Simulator
@@ -171,19 +171,19 @@ async def test_a_conflicting_write_may_be_our_own(simulator: Simulator, clients:
 
 
 async def test_a_vm_that_another_job_took_waits_again(simulator: Simulator, clients: Clients) -> None:
-    """A backup began since the cycle looked: the VM is planned as before, a try more counted."""
+    """A backup began since the cycle looked: the VM is planned as before, and since when it waits is noted."""
     await given(clients.ledger, a_record())
     meanwhile(simulator, BackupStarted(vm="web-01"))
 
     assert await change_policy(clients, item_order()) == Change(verdict="later")
 
     record = await found(clients.ledger)
-    assert msgspec.structs.replace(record, etag="") == a_record(tries=1)
+    assert msgspec.structs.replace(record, etag="") == a_record(conflict_since=START)
 
 
 async def test_a_conflict_that_does_not_pass_is_a_refusal(simulator: Simulator, clients: Clients) -> None:
-    """A 409 is waited out a few times, never for ever: then the VM is settled under its code, and free."""
-    await given(clients.ledger, a_record(tries=MAX_TRIES - 1))
+    """A 409 is waited out like a running backup job, never for ever: then the VM is settled, and free."""
+    await given(clients.ledger, a_record(conflict_since=START - timedelta(hours=13)))
     meanwhile(simulator, BackupStarted(vm="web-01"))
 
     assert await change_policy(clients, item_order()) == Change(verdict="settled")

@@ -1,5 +1,6 @@
 """One look at a vault: what it costs, what it settles, what it starts, and what if Azure does not show itself."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,17 +9,17 @@ import msgspec
 import pytest
 
 from activities.change_policy import change_policy
-from activities.monitor_jobs import monitor_jobs
+from activities.monitor_jobs import DETAILS_PER_LOOK, WAITING_SECONDS, monitor_jobs
 from clients import Clients
 from migration.cycle import STARTS_PER_CYCLE
-from migration.records import ItemState, MigrationState
-from migration.request import Limits
-from migration.steps import CycleOrder
+from migration.limits import Share, together
+from migration.records import ItemState, MigrationState, Shares
+from migration.steps import CycleOrder, VaultOrder
 from simulator import Simulator
 from simulator.events import BackupStarted, JobErrorTable, Migration, PolicyChangedElsewhere
 from simulator.troubles import Trouble, TroubleKind
-from tests.activities.ledgers import ORDER, control, found, given, item_order, verdicts
-from tests.builders import VAULT, VAULT_KEY, a_migration, a_record, container
+from tests.activities.ledgers import ORDER, control, found, given, item_order, some_limits, verdicts
+from tests.builders import SUBSCRIPTION, VAULT, VAULT_KEY, a_migration, a_record, container
 from tests.clients.canned import Canned, CannedAzure
 from tests.clients.simulated import ITEM_LIST, ITEM_WRITE, JOB_READ, VAULT_1, a_scenario, a_vm_group, meanwhile
 from tests.conftest import START
@@ -42,7 +43,7 @@ def names(*vms: str) -> tuple[str, ...]:
 
 async def migrating(clients: Clients, *vms: str, **limits: Any) -> None:
     """A migration that has just written these VMs."""
-    await given(clients.ledger, *(a_record(vm) for vm in vms), limits=Limits(**limits))
+    await given(clients.ledger, *(a_record(vm) for vm in vms), limits=some_limits(**limits))
     for vm in vms:
         assert (await change_policy(clients, item_order(vm))).verdict == "written"
 
@@ -60,7 +61,7 @@ async def job_of(clients: Clients, vm: str = "web-01") -> str:
 @pytest.mark.parametrize("scenario", [TWO])
 async def test_waiting_vms_are_started_within_the_limit(simulator: Simulator, clients: Clients) -> None:
     """The cycle names as many as may be in flight; it costs one job-list read and writes nothing to Azure."""
-    await given(clients.ledger, a_record("web-01"), a_record("web-02"), limits=Limits(max_concurrent_per_vault=1))
+    await given(clients.ledger, a_record("web-01"), a_record("web-02"), limits=some_limits(max_concurrent_per_vault=1))
 
     cycle = await monitor_jobs(clients, ORDER)
 
@@ -81,7 +82,7 @@ async def test_a_vm_with_a_running_backup_waits(simulator: Simulator, clients: C
 
 async def test_a_backup_that_never_ends_blocks_its_vm(simulator: Simulator, clients: Clients) -> None:
     """After the hours that the request allows the VM is given up, with the job named."""
-    await given(clients.ledger, a_record(), limits=Limits(backup_job_wait_hours=2))
+    await given(clients.ledger, a_record(), limits=some_limits(backup_job_wait_hours=2))
     meanwhile(simulator, BackupStarted(vm="web-01", minutes=600))
     simulator.clock.advance(3 * HOURS)
 
@@ -95,7 +96,7 @@ async def test_a_backup_that_never_ends_blocks_its_vm(simulator: Simulator, clie
 
 async def test_blocking_a_vm_leaves_the_claim_of_another_migration(simulator: Simulator, clients: Clients) -> None:
     """The long-running job may be another migration's: its claim protects the VM from a third one."""
-    await given(clients.ledger, a_record(), a_record("web-02"), limits=Limits(backup_job_wait_hours=2))
+    await given(clients.ledger, a_record(), a_record("web-02"), limits=some_limits(backup_job_wait_hours=2))
     await clients.ledger.claim(VAULT_KEY, a_record().item_name, "m2")
     meanwhile(simulator, BackupStarted(vm="web-01", minutes=600))
     simulator.clock.advance(3 * HOURS)
@@ -107,7 +108,7 @@ async def test_blocking_a_vm_leaves_the_claim_of_another_migration(simulator: Si
 async def test_more_than_a_cycle_may_start_go_on_at_once(clients: Clients) -> None:
     """A cycle starts a bounded number; the next one follows within a second."""
     waiting = [a_record(f"vm-{n:03}") for n in range(STARTS_PER_CYCLE + 10)]
-    await given(clients.ledger, *waiting, limits=Limits(max_concurrent_per_vault=100, stop_after_failures=100))
+    await given(clients.ledger, *waiting, limits=some_limits(max_concurrent_per_vault=100, stop_after_failures=100))
     cycle = await monitor_jobs(clients, ORDER)
     assert (len(cycle.start), cycle.wait_seconds, cycle.waiting) == (STARTS_PER_CYCLE, 1, len(waiting))
 
@@ -198,26 +199,53 @@ async def test_a_failed_job_tells_why(simulator: Simulator, clients: Clients) ->
     assert cycle.finished
 
 
-async def test_a_failed_job_that_the_list_does_not_explain_is_asked_by_itself(clients: Clients) -> None:
-    """A list may leave the errors out; the job by itself has them."""
-    listed = {
-        "containerName": container(),
+def a_failed_job(vm: str, explained: bool) -> dict[str, Any]:
+    """A failed migration job on the wire, as a list without errors has it, or by itself."""
+    listed: dict[str, Any] = {
+        "containerName": container(vm),
         "operation": "ConfigureBackup",
         "status": "Failed",
         "startTime": "2026-11-02T08:00:00Z",
         "endTime": "2026-11-02T08:10:00Z",
     }
     details = [{"errorTitle": "UserErrorX", "errorString": "The VM said no.", "recommendations": []}]
-    job = {"name": "job-1", "properties": {**listed, "errorDetails": details}}
-    jobs = {"value": [{"name": "job-1", "properties": listed}]}
-    await given(clients.ledger, a_record(state=MIGRATING, claimed_at=START))
-    answers = [Canned(body={"value": []}), Canned(body=jobs), Canned(body=job), Canned(body={"value": []})]
+    return {"name": f"job-{vm}", "properties": {**listed, **({"errorDetails": details} if explained else {})}}
 
-    async with CannedAzure(*answers) as azure:
+
+def answers_to_a_look(jobs: list[str], explained: list[str]) -> list[Canned]:
+    """No running job, these failed ones, the details of some of them, no items."""
+    nothing = Canned(body={"value": []})
+    listed = Canned(body={"value": [a_failed_job(vm, explained=False) for vm in jobs]})
+    return [nothing, listed, *(Canned(body=a_failed_job(vm, explained=True)) for vm in explained), nothing]
+
+
+async def test_a_failed_job_that_the_list_does_not_explain_is_asked_by_itself(clients: Clients) -> None:
+    """A list may leave the errors out; the job by itself has them."""
+    await given(clients.ledger, a_record(state=MIGRATING, claimed_at=START))
+
+    async with CannedAzure(*answers_to_a_look(["web-01"], ["web-01"])) as azure:
         await monitor_jobs(replace(clients, backup=azure.backup), ORDER)
 
     record = await found(clients.ledger)
-    assert (record.state, record.reason, record.job_id) == (ItemState.FAILED, "UserErrorX", "job-1")
+    assert (record.state, record.reason, record.job_id) == (ItemState.FAILED, "UserErrorX", "job-web-01")
+
+
+async def test_a_look_asks_a_bounded_number_of_failed_jobs(clients: Clients) -> None:
+    """Each costs a read of the budget; those left over are settled by the next look, with their errors too."""
+    vms = [f"bad-{n:02}" for n in range(DETAILS_PER_LOOK + 2)]
+    first, later = vms[:DETAILS_PER_LOOK], vms[DETAILS_PER_LOOK:]
+    flying = [a_record(vm, state=MIGRATING, claimed_at=START) for vm in vms]
+    await given(clients.ledger, *flying, limits=some_limits(stop_after_failures=100))
+
+    async with CannedAzure(*answers_to_a_look(vms, first), *answers_to_a_look(later, later)) as azure:
+        facing = replace(clients, backup=azure.backup)
+        await monitor_jobs(facing, ORDER)
+        settled = await verdicts(clients.ledger)
+        assert {settled[vm] for vm in first} == {(ItemState.FAILED, "UserErrorX")}
+        assert {settled[vm] for vm in later} == {(MIGRATING, "")}
+
+        assert (await monitor_jobs(facing, ORDER)).finished
+    assert set((await verdicts(clients.ledger)).values()) == {(ItemState.FAILED, "UserErrorX")}
 
 
 @pytest.mark.parametrize(
@@ -297,7 +325,7 @@ async def test_too_many_failures_halt_the_vault(simulator: Simulator, clients: C
     await given(
         clients.ledger,
         *(a_record(vm) for vm in ("bad-1", "bad-2", "good-1")),
-        limits=Limits(stop_after_failures=2),
+        limits=some_limits(stop_after_failures=2),
     )
     for vm in ("bad-1", "bad-2"):
         await change_policy(clients, item_order(vm))
@@ -306,9 +334,94 @@ async def test_too_many_failures_halt_the_vault(simulator: Simulator, clients: C
     cycle = await monitor_jobs(clients, ORDER)
 
     assert (cycle.start, cycle.finished, cycle.waiting) == ((), True, 0)
-    assert cycle.note == "2 VMs of this vault failed; the limit is 2"
+    assert cycle.note == "2 VMs failed; the limit is 2"
     vault = await clients.ledger.read_vault("m1", VAULT_KEY)
     assert (vault.halted, vault.reasons) == (cycle.note, {"Stopped": 1, "UserErrorX": 2})
+
+
+# --- what the vaults of a migration share
+
+
+OTHER = "vault-2-22222222"
+
+
+async def test_a_canary_elsewhere_holds_a_vault_back_without_a_look(simulator: Simulator, clients: Clients) -> None:
+    """Where nothing may start, Azure is not asked; when the canary has come through, it is this vault's turn."""
+    await given(clients.ledger, a_record(), limits=some_limits(ramp=(1, 5)))
+    shares = Shares(migration_id="m1", vaults={OTHER: Share(in_flight=1)})
+    await clients.ledger.write_shares(shares)
+
+    cycle = await monitor_jobs(clients, ORDER)
+    assert (cycle.start, cycle.waiting, cycle.wait_seconds) == ((), 1, WAITING_SECONDS)
+    assert simulator.log.counts() == {}
+
+    shares = await clients.ledger.read_shares("m1")
+    await clients.ledger.write_shares(msgspec.structs.replace(shares, vaults={OTHER: Share(migrated=1)}))
+    assert (await monitor_jobs(clients, ORDER)).start == names("web-01")
+    assert (await clients.ledger.read_shares("m1")).vaults[VAULT_KEY] == Share(in_flight=1)
+
+
+async def test_vaults_that_decide_at_once_share_what_there_is(clients: Clients) -> None:
+    """However many controllers look at the same moment, together they never start more than the migration may."""
+    keys = [f"vault-{n}-0000000{n}" for n in range(8)]
+    await clients.ledger.insert_migration(
+        a_migration(state=MigrationState.RUNNING, limits=some_limits(max_concurrent=5), planned=16)
+    )
+    for key in keys:
+        await write_plan(clients.ledger, "m1", key, [a_record(vm, vault_key=key) for vm in ("web-01", "web-02")])
+
+    cycles = await asyncio.gather(
+        *(monitor_jobs(clients, VaultOrder(migration_id="m1", vault_key=key)) for key in keys)
+    )
+
+    assert sum(len(cycle.start) for cycle in cycles) == 5
+    whole = together((await clients.ledger.read_shares("m1")).vaults.values())
+    assert whole.in_flight == 5
+
+
+async def test_failures_elsewhere_halt_this_vault(clients: Clients) -> None:
+    """The limit is the migration's, and a vault that has nothing in flight needs no look to know."""
+    await given(clients.ledger, a_record(), limits=some_limits(stop_after_failures=3))
+    await clients.ledger.write_shares(Shares(migration_id="m1", vaults={OTHER: Share(failed=3)}))
+
+    cycle = await monitor_jobs(clients, ORDER)
+
+    assert (cycle.finished, cycle.note) == (True, "3 VMs failed; the limit is 3")
+    assert await verdicts(clients.ledger) == {"web-01": (ItemState.CANCELLED, "Stopped")}
+
+
+# --- the pace
+
+
+async def test_everybody_who_looks_at_a_subscription_slows_everybody_down(
+    simulator: Simulator, clients: Clients
+) -> None:
+    """150 reads an hour are shared by all vaults of all migrations that are being looked at, and by no others."""
+    await migrating(clients, "web-01")
+    now = clients.clock()
+    for reader, minutes in (("m1|b", 5), ("m2|a", 5), ("m2|b", 5), ("m3|a", 5), ("m0|a", -5)):
+        await clients.ledger.note_reader(SUBSCRIPTION, reader, until=now + timedelta(minutes=minutes))
+    await clients.ledger.note_reader("99999999-2222-4333-8444-555555555555", "m4|a", until=now + timedelta(hours=1))
+
+    assert (await monitor_jobs(clients, ORDER)).wait_seconds == 240
+
+
+async def test_a_finished_vault_slows_nobody_down(simulator: Simulator, clients: Clients) -> None:
+    """It is forgotten with its last look."""
+    await migrating(clients, "web-01")
+    await monitor_jobs(clients, ORDER)
+    assert len(await clients.ledger.readers(SUBSCRIPTION, clients.clock())) == 1
+    simulator.clock.advance(2 * HOURS)
+    assert (await monitor_jobs(clients, ORDER)).finished
+    assert await clients.ledger.readers(SUBSCRIPTION, clients.clock()) == []
+
+
+async def test_a_quiet_vault_is_looked_at_less_and_less(simulator: Simulator, clients: Clients) -> None:
+    """Jobs take hours; what changes brings the pace back."""
+    await migrating(clients, "web-01")
+    waits = [(await monitor_jobs(clients, ORDER)).wait_seconds for _ in range(4)]
+    assert waits == [60, 120, 240, 240]
+    assert (await clients.ledger.read_vault("m1", VAULT_KEY)).quiet_looks == 4
 
 
 # --- writes without an answer
@@ -366,7 +479,7 @@ async def test_a_throttled_look_comes_later(simulator: Simulator, clients: Clien
 
 async def test_a_short_throttle_does_not_quicken_the_pace(simulator: Simulator, clients: Clients) -> None:
     """The vault's own interval is the least."""
-    await given(clients.ledger, a_record(), poll_seconds=600)
+    await given(clients.ledger, a_record(), limits=some_limits(poll_seconds=600))
     simulator.troubles.add(Trouble(kind=TroubleKind.TOO_MANY_REQUESTS, action=JOB_READ, seconds=5))
     assert (await monitor_jobs(clients, ORDER)).wait_seconds == 600
 
@@ -386,6 +499,20 @@ async def test_a_vault_that_may_not_be_read_is_asked_again(action: str, simulato
 
     simulator.troubles.remove(number)
     assert (await monitor_jobs(clients, ORDER)).finished
+
+
+async def test_a_vault_that_lets_itself_be_read_again_in_time_is_followed(
+    simulator: Simulator, clients: Clients
+) -> None:
+    """A role that comes back within the time a job may take costs nothing but that time."""
+    await migrating(clients, "web-01", job_timeout_hours=3)
+    number = simulator.troubles.add(Trouble(kind=TroubleKind.NOT_AUTHORIZED, action=JOB_READ))
+    for _ in range(3):
+        assert not (await monitor_jobs(clients, ORDER)).finished
+        simulator.clock.advance(HOURS)
+    simulator.troubles.remove(number)
+    await monitor_jobs(clients, ORDER)
+    assert await verdicts(clients.ledger) == {"web-01": (MIGRATED, "")}
 
 
 async def test_a_cancelled_migration_ends_although_its_vault_is_gone(clients: Clients) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -11,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clients.ledger import BATCH, ItemFilter, Ledger, Missing, Stale
+from migration.limits import Share
 from migration.model import VaultId
-from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, VaultRecord
+from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, Shares, VaultRecord
 from tests.builders import NOW, VAULT, VAULT_KEY, a_migration, a_record, a_request, a_vault
 from tests.clients.every_field import FINDING, RECORDS
 from tests.ledgers import write_plan
@@ -52,6 +54,9 @@ async def test_every_record_reads_as_it_was_written(name: str, ledger: Ledger) -
         case MigrationRecord():
             await ledger.insert_migration(record)
             read = await ledger.read_migration("m1")
+        case Shares():
+            await ledger.write_shares(msgspec.structs.replace(record, etag=""))
+            read = await ledger.read_shares("m1")
     assert plain(read) == plain(record)
     assert read.etag
 
@@ -393,6 +398,34 @@ async def test_a_claim_is_taken_over_only_from_whom_it_was_seen_with(ledger: Led
     assert await ledger.take_over(VAULT_KEY, ITEM, "m1", "m2") == "m2"
     assert await ledger.take_over(VAULT_KEY, ITEM, "m1", "m3") == "m2"
     assert await ledger.take_over(VAULT_KEY, "vm;never-claimed", "m1", "m3") == "m3"
+
+
+async def test_shares_are_written_by_who_read_them_last(ledger: Ledger) -> None:
+    """The first and every later writer: whoever comes second has to look again."""
+    empty = await ledger.read_shares("m1")
+    await ledger.write_shares(msgspec.structs.replace(empty, vaults={"a": Share(in_flight=1)}))
+    with pytest.raises(Stale):
+        await ledger.write_shares(msgspec.structs.replace(empty, vaults={"b": Share(in_flight=1)}))
+
+    read = await ledger.read_shares("m1")
+    await ledger.write_shares(msgspec.structs.replace(read, vaults={**read.vaults, "b": Share(failed=1)}))
+    with pytest.raises(Stale):
+        await ledger.write_shares(read)
+
+    assert (await ledger.read_shares("m1")).others("a") == Share(failed=1)
+    assert (await ledger.read_shares("m2")).vaults == {}
+
+
+async def test_a_reader_counts_until_then(ledger: Ledger) -> None:
+    """Renewed, expired or forgotten, each by itself."""
+    await ledger.note_reader("s", "m1|a", until=NOW + timedelta(minutes=1))
+    await ledger.note_reader("s", "m1|b", until=NOW + timedelta(minutes=1))
+    await ledger.note_reader("s", "m1|b", until=NOW + timedelta(minutes=9))
+    assert sorted(await ledger.readers("s", NOW)) == ["m1|a", "m1|b"]
+    assert await ledger.readers("s", NOW + timedelta(minutes=5)) == ["m1|b"]
+    await ledger.forget_reader("s", "m1|b")
+    await ledger.forget_reader("s", "m1|b")
+    assert await ledger.readers("s", NOW) == ["m1|a"]
 
 
 async def test_a_late_survey_does_not_touch_rows_that_have_moved_on(ledger: Ledger) -> None:

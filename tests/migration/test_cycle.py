@@ -1,6 +1,9 @@
 """The controller's decision, case by case and as properties that hold for any vault."""
 
+from collections import defaultdict
+from dataclasses import replace
 from datetime import timedelta
+from itertools import accumulate, pairwise
 from typing import Any
 
 import msgspec
@@ -13,16 +16,19 @@ from migration.cycle import (
     STARTS_PER_CYCLE,
     Cycle,
     Observation,
+    Terms,
+    give_up,
     next_cycle,
     observed_since,
-    pace,
+    share_of,
     silent,
     unexplained,
     unseen,
+    worth_a_look,
 )
+from migration.limits import Limits, Share, together
 from migration.model import Job, JobError, OperationOutcome, PolicyType, ProtectedItem
-from migration.records import IN_FLIGHT, ITEM_TRANSITIONS, ItemRecord, ItemState, MigrationState
-from migration.request import Limits
+from migration.records import IN_FLIGHT, ITEM_TRANSITIONS, Control, ItemRecord, ItemState
 from tests.builders import ENHANCED, NOW, a_job, a_record, ago, an_item
 
 MIGRATED_ITEM = an_item(policy_id=ENHANCED.upper(), policy_type=PolicyType.ENHANCED)
@@ -35,17 +41,24 @@ def decide(
     item: ProtectedItem | None = None,
     operation: OperationOutcome | None = None,
     limits: Limits | None = None,
-    control: MigrationState = MigrationState.RUNNING,
+    unread: frozenset[str] = frozenset(),
+    **terms: Any,
 ) -> Cycle:
-    """One cycle; `item` and `operation` belong to the first record."""
+    """One cycle, without canaries unless the limits say so; `item` and `operation` belong to the first record."""
     name = records[0].item_name
     seen = Observation(
         now=NOW,
         jobs=jobs or [],
         items={name: item} if item else {},
         operations={name: operation} if operation else {},
+        unread=unread,
     )
-    return next_cycle(records, seen, limits or Limits(), control)
+    return next_cycle(records, seen, Terms(limits=limits or at_full_speed(), **terms))
+
+
+def at_full_speed(**limits: Any) -> Limits:
+    """Limits without canaries."""
+    return msgspec.structs.replace(Limits(ramp=()), **limits)
 
 
 def settled(cycle: Cycle) -> tuple[ItemState, str]:
@@ -190,8 +203,8 @@ def test_no_more_start_than_the_limit_leaves_room_for() -> None:
         *(a_record(name) for name in "cdef"),
     ]
     running = [a_job("a"), a_job("b")]
-    assert names(decide(records, running, limits=Limits(max_concurrent_per_vault=4))) == ["c", "d"]
-    assert names(decide(records, running, limits=Limits(max_concurrent_per_vault=1))) == []
+    assert names(decide(records, running, limits=at_full_speed(max_concurrent_per_vault=4))) == ["c", "d"]
+    assert names(decide(records, running, limits=at_full_speed(max_concurrent_per_vault=1))) == []
 
 
 def test_a_vm_with_a_running_job_waits_its_turn() -> None:
@@ -210,16 +223,16 @@ def test_a_vm_whose_backup_job_never_ends_is_blocked() -> None:
 def test_a_cycle_starts_a_bounded_number_and_says_that_more_could() -> None:
     """A generation's history stays small; the next cycle comes at once."""
     records = [a_record(f"vm-{n:03}") for n in range(STARTS_PER_CYCLE + 5)]
-    cycle = decide(records, limits=Limits(max_concurrent_per_vault=100, stop_after_failures=100))
+    cycle = decide(records, limits=at_full_speed(max_concurrent_per_vault=100, stop_after_failures=100))
     assert len(cycle.start) == STARTS_PER_CYCLE
     assert cycle.more
 
 
-@pytest.mark.parametrize("control", [MigrationState.PAUSED, MigrationState.CANCELLED, MigrationState.FAILED])
-def test_nothing_starts_unless_the_migration_runs(control: MigrationState) -> None:
-    """A pause holds what waits; an ended migration lets the vault finish once nothing is in flight."""
+@pytest.mark.parametrize("control", [Control.HOLD, Control.STOP])
+def test_nothing_starts_unless_the_migration_runs(control: Control) -> None:
+    """A pause holds what waits; a stopped migration lets the vault finish once nothing is in flight."""
     cycle = decide([a_record("a")], control=control)
-    paused = control is MigrationState.PAUSED
+    paused = control is Control.HOLD
     assert cycle.start == ()
     assert cycle.finished is not paused
     assert [record.state for record in cycle.changed] == ([] if paused else [ItemState.CANCELLED])
@@ -229,7 +242,7 @@ def test_too_many_failures_stop_new_starts_but_not_what_runs() -> None:
     """At the limit nothing more starts; the vault is finished only when its last job has ended."""
     failed = [a_record(f"f{n}", ItemState.FAILED) for n in range(2)]
     flying, waiting = a_record("g", ItemState.MIGRATING), a_record("h")
-    limits = Limits(stop_after_failures=2)
+    limits = at_full_speed(stop_after_failures=2)
 
     while_flying = decide([flying, waiting, *failed], [a_job("g")], limits=limits)
     left = [record for record in while_flying.records if record.vm_name != "g"]
@@ -238,14 +251,14 @@ def test_too_many_failures_stop_new_starts_but_not_what_runs() -> None:
     assert (while_flying.start, while_flying.finished) == ((), False)
     assert settled(while_flying) == (ItemState.CANCELLED, "Stopped")
     assert (afterwards.start, afterwards.finished) == ((), True)
-    assert "2 VMs of this vault failed" in afterwards.halted
+    assert afterwards.halted == "2 VMs failed; the limit is 2"
 
 
 def test_while_the_service_takes_no_writes_jobs_are_still_followed() -> None:
     """A throttled write is no reason to look away, only not to start."""
     seen = Observation(now=NOW, jobs=[DONE], items={a_record().item_name: MIGRATED_ITEM})
     records = [a_record(state=ItemState.MIGRATING), a_record("b")]
-    cycle = next_cycle(records, seen, Limits(), MigrationState.RUNNING, writable=False)
+    cycle = next_cycle(records, seen, Terms(limits=Limits(), writable=False))
     assert (settled(cycle), cycle.start, cycle.finished) == ((ItemState.MIGRATED, ""), (), False)
 
 
@@ -256,21 +269,102 @@ def test_a_selective_disk_setting_that_changed_is_a_warning() -> None:
     assert after.warnings == ('selective disk backup was {"diskLunList":[1]}, is off',)
 
 
-def test_until_one_vm_has_come_through_no_more_fly_than_may_fail() -> None:
-    """A mistake that breaks every VM must not break more than the request allows."""
+def test_a_canary_moves_alone_until_it_has_come_through() -> None:
+    """The steps of the ramp are counted over all vaults of the migration."""
     waiting = [a_record(f"vm-{n}") for n in range(8)]
-    limits = Limits(stop_after_failures=3)
-    flying, failed = a_record("a", ItemState.MIGRATING), a_record("b", ItemState.FAILED)
+    limits = Limits(ramp=(1, 3))
 
-    assert len(decide(waiting, limits=limits).start) == 3
-    assert len(decide([*waiting, flying, failed], [a_job("a")], limits=limits).start) == 1
-    assert len(decide([*waiting, a_record("c", ItemState.MIGRATED)], limits=limits).start) == 8
+    assert len(decide(waiting, limits=limits).start) == 1
+    assert len(decide(waiting, limits=limits, others=Share(in_flight=1)).start) == 0
+    assert len(decide(waiting, limits=limits, others=Share(migrated=1)).start) == 3
+    assert len(decide([*waiting, a_record("c", ItemState.MIGRATED)], limits=limits).start) == 3
+    assert len(decide(waiting, limits=limits, others=Share(migrated=4)).start) == 8
+
+
+def test_what_starts_is_counted_in_the_share_of_the_vault() -> None:
+    """Other vaults must see it before it is in flight."""
+    records = [a_record("a", ItemState.MIGRATING), a_record("b"), a_record("c", ItemState.FAILED)]
+    assert decide(records, [a_job("a")]).share == Share(in_flight=2, failed=1)
+
+
+def test_a_vm_that_azure_declined_for_a_while_starts_after_the_others() -> None:
+    """It must not be the canary that everybody waits for."""
+    records = [a_record("a", conflict_since=ago(hours=1)), a_record("b"), a_record("c")]
+    assert names(decide(records, limits=at_full_speed(max_concurrent=2))) == ["b", "c"]
+
+
+def test_failures_of_other_vaults_stop_this_one() -> None:
+    """The limit is the migration's: five vaults must not fail five VMs each."""
+    cycle = decide([a_record("a")], limits=at_full_speed(stop_after_failures=3), others=Share(failed=3))
+    assert settled(cycle) == (ItemState.CANCELLED, "Stopped")
+    assert cycle.halted == "3 VMs failed; the limit is 3"
+
+
+def test_nothing_is_halted_where_nothing_is_left() -> None:
+    """A vault that has moved all its VMs ends well, whatever happened elsewhere."""
+    assert decide([a_record("a", ItemState.MIGRATED)], others=Share(failed=9)).halted == ""
+
+
+STOPPED: dict[str, tuple[dict[str, Any], bool, tuple[str, ...]]] = {
+    "its migration job, cancellable": ({"cancellable": True}, True, ("job-a",)),
+    "its migration job, not cancellable": ({}, True, ()),
+    "its migration job, and the operator lets jobs be": ({"cancellable": True}, False, ()),
+    "a backup job": ({"cancellable": True, "operation": "Backup"}, True, ()),
+    "a migration job that is being cancelled": ({"cancellable": True, "status": "Cancelling"}, True, ()),
+    "a job from before the write": ({"cancellable": True, "started_at": ago(hours=9)}, True, ()),
+}
+
+
+@pytest.mark.parametrize("case", STOPPED)
+def test_a_stopped_migration_cancels_its_own_jobs_where_wished(case: str) -> None:
+    """Only jobs that are surely its own, and that Azure lets be cancelled."""
+    job, wished, expected = STOPPED[case]
+    record = a_record("a", ItemState.MIGRATING)
+    assert decide([record], [a_job("a", **job)], control=Control.STOP, cancel_jobs=wished).cancel == expected
+    assert decide([record], [a_job("a", **job)], control=Control.GO, cancel_jobs=wished).cancel == ()
+
+
+def test_a_failed_job_is_not_settled_before_its_errors_are_read() -> None:
+    """A cycle reads a bounded number of jobs; the others keep their place until the next."""
+    record, job = a_record("a", ItemState.MIGRATING), a_job("a", status="Failed")
+    assert not decide([record], [job], unread=frozenset({job.id})).changed
+    assert settled(decide([record], [job])) == (ItemState.FAILED, "JobFailed")
+
+
+def test_a_vault_that_can_t_be_read_is_given_up_whole() -> None:
+    """What is over stays as it is; what waits was never written, what is in flight is nobody knows where."""
+    before = [a_record(state.lower(), state) for state in ItemState]
+    cycle = give_up(before, "AuthorizationFailed (403): no", NOW)
+    assert {record.vm_name: (record.state, record.reason) for record in cycle.changed} == {
+        "planned": (ItemState.REFUSED, "VaultUnreadable"),
+        "starting": (ItemState.REFUSED, "VaultUnreadable"),
+        "migrating": (ItemState.TIMED_OUT, "VaultUnreadable"),
+    }
+    assert (cycle.finished, cycle.share.in_flight) == (True, 0)
+
+
+LOOKS: dict[str, tuple[list[ItemRecord], dict[str, Any], bool]] = {
+    "a VM may start": ([a_record()], {}, True),
+    "nothing is left": ([a_record(state=ItemState.MIGRATED)], {}, False),
+    "a VM waits in a pause": ([a_record()], {"control": Control.HOLD}, False),
+    "a VM waits for the service": ([a_record()], {"writable": False}, False),
+    "a VM waits for another vault's canary": ([a_record()], {"limits": Limits(), "others": Share(in_flight=1)}, False),
+    "a VM is in flight in a pause": ([a_record(state=ItemState.MIGRATING)], {"control": Control.HOLD}, True),
+    "a VM is in flight after a stop": ([a_record(state=ItemState.STARTING)], {"control": Control.STOP}, True),
+}
+
+
+@pytest.mark.parametrize("case", LOOKS)
+def test_jobs_are_read_only_where_they_matter(case: str) -> None:
+    """A vault that only waits costs nothing of the budget of job reads."""
+    records, terms, expected = LOOKS[case]
+    assert worth_a_look(records, replace(Terms(limits=at_full_speed()), **terms)) is expected
 
 
 def test_a_vm_held_by_another_migration_is_no_failure() -> None:
     """Two migrations over one vault must not halt each other."""
     held = a_record("a", ItemState.REFUSED, reason="HeldByAnotherMigration")
-    assert names(decide([held, a_record("b")], limits=Limits(stop_after_failures=1))) == ["b"]
+    assert names(decide([held, a_record("b")], limits=at_full_speed(stop_after_failures=1))) == ["b"]
 
 
 # --- what has to be looked at
@@ -300,21 +394,13 @@ def test_a_failed_job_without_errors_is_asked_for_its_details() -> None:
     assert unexplained([record], [a_job("a", status="Completed")]) == []
 
 
-@pytest.mark.parametrize(
-    ("requested", "vaults", "budget", "expected"), [(300, 1, 150, 300), (60, 5, 150, 240), (1, 2, 90_000, 1)]
-)
-def test_the_pace_keeps_all_vaults_within_the_budget(requested: int, vaults: int, budget: int, expected: int) -> None:
-    """Two reads a cycle at most, for every vault of the subscription, out of one hourly bucket."""
-    assert pace(requested, vaults, budget) == expected
-
-
 # --- properties
 
 WIRE_STATES = ["InProgress", "Completed", "CompletedWithWarnings", "Failed", "Cancelled", "Cancelling"]
 
 
 @st.composite
-def vaults(draw: st.DrawFn) -> tuple[list[ItemRecord], Observation, Limits]:
+def vaults(draw: st.DrawFn) -> tuple[list[ItemRecord], Observation, Terms]:
     """Any records of a vault with any jobs and items around them."""
     states = draw(st.lists(st.sampled_from(list(ItemState)), min_size=1, max_size=30))
     records = [a_record(f"vm-{n:02}", state) for n, state in enumerate(states)]
@@ -333,22 +419,34 @@ def vaults(draw: st.DrawFn) -> tuple[list[ItemRecord], Observation, Limits]:
             )
         if draw(st.booleans()):
             items[record.item_name] = draw(st.sampled_from([MIGRATED_ITEM, an_item()]))
-    limits = Limits(max_concurrent_per_vault=draw(st.integers(1, 10)), stop_after_failures=draw(st.integers(1, 10)))
-    return records, Observation(now=NOW, jobs=jobs, items=items), limits
+    limits = Limits(
+        max_concurrent=draw(st.integers(1, 10)),
+        max_concurrent_per_vault=draw(st.integers(1, 10)),
+        ramp=tuple(draw(st.lists(st.integers(1, 5), max_size=3))),
+        stop_after_failures=draw(st.integers(1, 10)),
+    )
+    others = Share(in_flight=draw(st.integers(0, 4)), migrated=draw(st.integers(0, 10)), failed=draw(st.integers(0, 4)))
+    terms = Terms(
+        limits=limits, others=others, control=draw(st.sampled_from(Control)), planned=40, writable=draw(st.booleans())
+    )
+    return records, Observation(now=NOW, jobs=jobs, items=items), terms
 
 
-@given(vaults(), st.sampled_from([MigrationState.RUNNING, MigrationState.PAUSED, MigrationState.CANCELLED]))
-def test_the_limits_hold_and_nothing_busy_starts(
-    vault: tuple[list[ItemRecord], Observation, Limits], control: MigrationState
-) -> None:
-    """Whatever a cycle meets, the limit holds, only planned and idle VMs start, and states move as declared."""
-    records, seen, limits = vault
-    cycle = next_cycle(records, seen, limits, control)
+@given(vaults())
+def test_the_limits_hold_and_nothing_busy_starts(vault: tuple[list[ItemRecord], Observation, Terms]) -> None:
+    """Whatever a cycle meets, the limits hold, only planned and idle VMs start, and states move as declared."""
+    records, seen, terms = vault
+    cycle = next_cycle(records, seen, terms)
     now = {record.item_name: record for record in cycle.records}
     in_flight = sum(record.state in IN_FLIGHT for record in cycle.records)
     busy = {job.container for job in seen.jobs if job.running}
 
-    assert not cycle.start or in_flight + len(cycle.start) <= limits.max_concurrent_per_vault
+    if cycle.start:
+        assert terms.control is Control.GO
+        assert terms.writable
+        assert cycle.share.in_flight == in_flight + len(cycle.start)
+        assert cycle.share.in_flight <= terms.limits.max_concurrent_per_vault
+        assert_within(terms.limits, together((cycle.share, terms.others)))
     assert all(now[name].state is ItemState.PLANNED and now[name].container not in busy for name in cycle.start)
     assert not (cycle.finished and (in_flight or cycle.start))
     for record in records:
@@ -359,17 +457,26 @@ def test_the_limits_hold_and_nothing_busy_starts(
         assert after is record.state or after in steps
 
 
+def assert_within(limits: Limits, whole: Share) -> None:
+    """The migration as a whole keeps to its limits: VMs in flight, the ramp, failures."""
+    steps = list(accumulate(limits.ramp))
+    assert whole.in_flight <= limits.max_concurrent
+    assert whole.failed < limits.stop_after_failures
+    assert whole.migrated >= sum(limits.ramp) or any(
+        step > whole.migrated >= before and whole.in_flight + whole.migrated <= step
+        for before, step in pairwise([0, *steps])
+    )
+
+
 @given(vaults(), st.randoms(use_true_random=False))
-def test_the_decision_does_not_depend_on_order(
-    vault: tuple[list[ItemRecord], Observation, Limits], random: Any
-) -> None:
+def test_the_decision_does_not_depend_on_order(vault: tuple[list[ItemRecord], Observation, Terms], random: Any) -> None:
     """Lists come in whatever order the service and the table like."""
-    records, seen, limits = vault
-    first = next_cycle(records, seen, limits, MigrationState.RUNNING)
+    records, seen, terms = vault
+    first = next_cycle(records, seen, terms)
     shuffled, jobs = records[:], list(seen.jobs)
     random.shuffle(shuffled)
     random.shuffle(jobs)
-    second = next_cycle(shuffled, Observation(now=NOW, jobs=jobs, items=seen.items), limits, MigrationState.RUNNING)
+    second = next_cycle(shuffled, replace(seen, jobs=jobs), terms)
 
     assert first.start == second.start
     assert {record.item_name: record.state for record in first.changed} == {
@@ -377,33 +484,57 @@ def test_the_decision_does_not_depend_on_order(
     }
 
 
-@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 7))
-def test_a_vault_always_comes_to_its_end(endings: list[bool], at_once: int) -> None:
-    """As long as jobs end, some cycle is the last, and every VM has one end."""
-    records = [a_record(f"vm-{n:02}") for n in range(len(endings))]
-    limits = Limits(max_concurrent_per_vault=at_once, stop_after_failures=len(endings) + 1)
-    jobs: dict[str, Job] = {}
-    items = {record.item_name: MIGRATED_ITEM for record in records}
-    for _ in range(2 * len(endings) + 2):
-        seen = Observation(now=NOW, jobs=list(jobs.values()), items=items)
-        cycle = next_cycle(records, seen, limits, MigrationState.RUNNING)
-        records = [
-            record.to(ItemState.STARTING, claimed_at=NOW).to(ItemState.MIGRATING)
-            if record.item_name in cycle.start
-            else record
-            for record in cycle.records
-        ]
-        if cycle.finished:
-            break
-        jobs = {
-            record.item_name: a_job(
-                record.vm_name,
-                status="Completed" if well else "Failed",
-                started_at=NOW,
-                errors=() if well else (JobError(title="X", message="x"),),
+@given(
+    endings=st.lists(st.tuples(st.booleans(), st.sampled_from("abc")), min_size=1, max_size=40),
+    per_vault=st.integers(1, 7),
+    in_all=st.integers(1, 12),
+    ramp=st.lists(st.integers(1, 6), max_size=3),
+    random=st.randoms(use_true_random=False),
+)
+def test_a_migration_always_comes_to_its_end(
+    endings: list[tuple[bool, str]], per_vault: int, in_all: int, ramp: list[int], random: Any
+) -> None:
+    """As long as jobs end, some cycle of each vault is the last, whoever comes first; the limits hold all the time."""
+    limits = Limits(
+        max_concurrent=in_all,
+        max_concurrent_per_vault=per_vault,
+        ramp=tuple(ramp),
+        stop_after_failures=len(endings) + 1,
+    )
+    well = {a_record(f"vm-{n:02}").item_name: ends_well for n, (ends_well, _) in enumerate(endings)}
+    vaults: dict[str, list[ItemRecord]] = defaultdict(list)
+    for n, (_, vault) in enumerate(endings):
+        vaults[vault].append(a_record(f"vm-{n:02}"))
+    shares = dict.fromkeys(vaults, Share())
+    finished: set[str] = set()
+    rounds = 0
+    while len(finished) < len(vaults):
+        rounds += 1
+        assert rounds <= 2 * len(endings) + 2
+        for vault in random.sample(sorted(vaults), len(vaults)):
+            others = together(share for key, share in shares.items() if key != vault)
+            seen = Observation(
+                now=NOW,
+                jobs=[_ended(record, well[record.item_name]) for record in vaults[vault] if record.state in IN_FLIGHT],
+                items={record.item_name: MIGRATED_ITEM for record in vaults[vault]},
             )
-            for record, well in zip(records, endings, strict=True)
-            if record.state is ItemState.MIGRATING
-        }
+            cycle = next_cycle(vaults[vault], seen, Terms(limits=limits, others=others))
+            vaults[vault] = [
+                record.to(ItemState.STARTING, claimed_at=NOW).to(ItemState.MIGRATING)
+                if record.item_name in cycle.start
+                else record
+                for record in cycle.records
+            ]
+            shares[vault] = cycle.share
+            assert cycle.share == share_of(vaults[vault])
+            if cycle.start:
+                assert_within(limits, together(shares.values()))
+            if cycle.finished:
+                finished.add(vault)
     ends = {True: ItemState.MIGRATED, False: ItemState.FAILED}
-    assert [record.state for record in records] == [ends[well] for well in endings]
+    assert all(record.state is ends[well[record.item_name]] for records in vaults.values() for record in records)
+
+
+def _ended(record: ItemRecord, well: bool) -> Job:
+    errors = () if well else (JobError(title="X", message="x"),)
+    return a_job(record.vm_name, status="Completed" if well else "Failed", started_at=NOW, errors=errors)

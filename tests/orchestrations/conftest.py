@@ -11,6 +11,7 @@ from local_host.clock import SkippingClock
 from local_host.host import LocalHost
 from orchestrations.migrate import migrate
 from orchestrations.migrate_vault import migrate_vault
+from orchestrations.migrate_vaults import migrate_vaults
 
 ACTIVITIES = (
     "survey_vault",
@@ -19,6 +20,7 @@ ACTIVITIES = (
     "monitor_jobs",
     "preflight_item",
     "change_policy",
+    "cancel_job",
 )
 Step = Callable[[dict[str, Any]], Any]
 
@@ -69,9 +71,9 @@ def clock() -> SkippingClock:
 
 @pytest.fixture
 async def engine(steps: Steps, clock: SkippingClock) -> AsyncIterator[LocalHost]:
-    """An engine with both orchestrations and this test's steps."""
+    """An engine with the orchestrations and this test's steps."""
     app = df.DFApp()
-    for orchestration in (migrate, migrate_vault):
+    for orchestration in (migrate, migrate_vaults, migrate_vault):
         app.orchestration_trigger(context_name="context")(orchestration)
     for name in ACTIVITIES:
         app.activity_trigger(input_name="order")(steps.activity(name))

@@ -6,10 +6,10 @@ from typing import Any
 from local_host.clock import SkippingClock
 from local_host.host import LocalHost
 from migration.records import MigrationState
-from orchestrations.migrate import MOST_OUTAGES, OUTAGE_SECONDS
+from orchestrations.migrate import MOST_OUTAGES, OUTAGE_SECONDS, SURVEYS
 from tests.orchestrations.conftest import Steps
 
-ORDER = {"migrationId": "m1", "vaultKeys": ["v1", "v2"], "surveyed": False}
+ORDER = {"migrationId": "m1", "vaultKeys": ["v1", "v2"], "toSurvey": ["v1", "v2"]}
 SURVEYED = {"done": True}
 VAULT_DONE = {"start": [], "waitSeconds": 300, "finished": True}
 
@@ -94,6 +94,41 @@ async def test_a_throttled_survey_waits_as_long_as_the_service_asks(
     assert clock.now() - began == timedelta(seconds=3000)
 
 
+async def test_many_vaults_never_make_a_long_history(engine: LocalHost, steps: Steps, clock: SkippingClock) -> None:
+    """They are surveyed a few at a time, and followed in groups: 500 vaults are a few hundred events anywhere."""
+    keys = [f"v{n:03}" for n in range(500)]
+    steps.script["advance_migration"] = [RUNNING, COMPLETED]
+    steps.script["monitor_jobs"] = [{"start": [], "waitSeconds": 300, "finished": False}]
+
+    with clock.standing_still():
+        await engine.start("migrate", {"migrationId": "m1", "vaultKeys": keys, "toSurvey": keys}, "m1")
+        await engine.settled()
+        lengths = [len(await engine.history(name)) for name in ("m1", "m1:group-00", "m1:group-09", "m1:v499")]
+    steps.script["monitor_jobs"] = [VAULT_DONE]
+
+    assert (await engine.wait("m1")).output == {"state": "Completed"}
+    assert sorted({order["vaultKey"] for order in steps.asked["monitor_jobs"]}) == keys
+    assert sorted(order["vaultKey"] for order in steps.asked["survey_vault"]) == keys
+    assert max(lengths) < 300
+
+
+async def test_a_throttled_vault_keeps_no_other_from_being_surveyed(
+    engine: LocalHost, steps: Steps, clock: SkippingClock
+) -> None:
+    """It comes again after all others, and only then does anybody wait."""
+    keys = [f"v{n:03}" for n in range(SURVEYS + 10)]
+    throttled = {"done": False, "stayAwaySeconds": 3000}
+    steps.script["survey_vault"] = [throttled, *([SURVEYED] * len(keys))]
+    steps.script["advance_migration"] = [PLANNED]
+    began = clock.now()
+
+    await engine.start("migrate", {"migrationId": "m1", "vaultKeys": keys, "toSurvey": keys}, "m1")
+    await engine.wait("m1")
+
+    assert len(steps.asked["survey_vault"]) == len(keys) + 1
+    assert clock.now() - began < timedelta(seconds=60)
+
+
 async def test_an_outage_of_the_ledger_is_waited_out(engine: LocalHost, steps: Steps, clock: SkippingClock) -> None:
     """Whichever step gives up, the migration waits, looks again and goes on; an approved one too."""
     away = RuntimeError("no answer")
@@ -113,7 +148,7 @@ async def test_a_throttle_without_seconds_is_no_end(engine: LocalHost, steps: St
     steps.script["survey_vault"] = [SURVEYED, {"done": False, "stayAwaySeconds": 0}, SURVEYED]
     steps.script["advance_migration"] = [PLANNED]
     assert await run(engine) == ("Completed", {"state": "Completed"})
-    assert len(steps.asked["survey_vault"]) == 4
+    assert len(steps.asked["survey_vault"]) == 3
 
 
 async def test_an_outage_without_end_fails_the_migration_in_the_ledger(engine: LocalHost, steps: Steps) -> None:
@@ -128,3 +163,15 @@ async def test_an_outage_without_end_fails_the_migration_in_the_ledger(engine: L
     assert "no access" in order["problem"]
     assert "\n" not in order["problem"]
     assert len(steps.asked["survey_vault"]) == 2 * MOST_OUTAGES
+
+
+async def test_a_ledger_that_can_t_be_told_of_the_failure_is_told_later(engine: LocalHost, steps: Steps) -> None:
+    """The migration does not end unheard: it asks on until its end is written down."""
+    away = RuntimeError("the ledger does not answer")
+    steps.script["advance_migration"] = [*([away] * (MOST_OUTAGES + 5)), standing(MigrationState.FAILED)]
+
+    assert await run(engine) == ("Completed", {"state": "Failed"})
+
+    problems = [order["problem"] for order in steps.asked["advance_migration"]]
+    assert problems[:MOST_OUTAGES] == [""] * MOST_OUTAGES
+    assert all("the ledger does not answer" in problem for problem in problems[MOST_OUTAGES:])

@@ -42,7 +42,7 @@ async def test_looking_after_jobs_costs_no_call_per_vm(
     http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator
 ) -> None:
     """One gate and one write a VM; everything else is lists, however long the jobs run."""
-    await finish(http, host, a_body(simulator, limits={"stopAfterFailures": 20}))
+    await finish(http, host, a_body(simulator, limits={"ramp": []}))
 
     calls = simulator.log.counts()
     assert calls[JOB_READ] <= 20

@@ -1,0 +1,310 @@
+"""The table of situations: every way through every orchestration. A new row, then `python -m tests.histories.record`.
+
+A row says with which input an orchestration is started, what its activities answer, and what ends its sleeps. The
+orchestrations are the app's own, and so are the children they start: their activities answer from the same row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from migration.records import MigrationState
+from migration.steps import Change, CycleOrder, Gate, MigrateOrder, Standing, Survey, VaultOrder, VaultsOrder
+from orchestrations.migrate import MOST_OUTAGES
+from orchestrations.migrate_vaults import GROUP
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """One row.
+
+    `answers` are given by name of the activity, one after the other, the last for ever; an exception is raised, a
+    function is asked. `wakes` says what ends each sleep, one after the other and then always the timer.
+    `together`: the answers that are awaited come in one episode, the last one first; otherwise each in its own.
+    `nudged_before`: a nudge is there already when the first episode begins.
+    """
+
+    name: str
+    shows: str
+    orchestration: str
+    order: msgspec.Struct
+    answers: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+    wakes: tuple[Literal["nudge", "timer"], ...] = ()
+    together: bool = False
+    nudged_before: bool = False
+
+
+def by_item(**answers: msgspec.Struct) -> Callable[[dict[str, Any]], Any]:
+    """An answer for each item, by its name."""
+    return lambda order: msgspec.to_builtins(answers[order["itemName"]])
+
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+AWAY = RuntimeError("no answer")
+
+TWO_VAULTS = MigrateOrder(migration_id="m1", vault_keys=("v1", "v2"), to_survey=("v1", "v2"))
+MANY = tuple(f"v{number:02}" for number in range(GROUP + 1))
+VAULT = VaultOrder(migration_id="m1", vault_key="v1")
+
+SURVEYED = Survey(done=True)
+NOT_SURVEYED = Survey(done=False, stay_away_seconds=3600)
+COMPLETED = Standing(state=MigrationState.COMPLETED)
+WAITING = Standing(state=MigrationState.AWAITING_APPROVAL, wait_seconds=900)
+RUNNING = Standing(state=MigrationState.RUNNING)
+PAUSED = Standing(state=MigrationState.PAUSED)
+REJECTED = Standing(state=MigrationState.REJECTED)
+FAILED = Standing(state=MigrationState.FAILED)
+
+FINISHED = CycleOrder(start=(), wait_seconds=300, finished=True)
+IDLE = CycleOrder(start=(), wait_seconds=300, finished=False, in_flight=1, note="1 job runs")
+READY = Gate(verdict="ready", checked_at=NOON, closes_at=NOON)
+GATE_SETTLED = Gate(verdict="settled")
+GATE_LATER = Gate(verdict="later", stay_away_seconds=120)
+WRITTEN = Change(verdict="written")
+CHANGE_SETTLED = Change(verdict="settled")
+CHANGE_LATER = Change(verdict="later", stay_away_seconds=3600)
+
+EVERY_VERDICT: dict[str, list[Any]] = {
+    "preflight_item": [by_item(a=READY, b=GATE_SETTLED, c=READY, d=GATE_LATER, e=READY)],
+    "change_policy": [by_item(a=WRITTEN, c=CHANGE_SETTLED, e=CHANGE_LATER)],
+}
+
+
+def starting(*names: str) -> CycleOrder:
+    """A cycle in which these items' turn has come."""
+    return CycleOrder(start=names, wait_seconds=300, finished=False, waiting=len(names))
+
+
+SITUATIONS = (
+    Situation(
+        name="migrate_plan_only",
+        shows="the vaults are surveyed, and that was all",
+        orchestration="migrate",
+        order=TWO_VAULTS,
+        answers={"advance_migration": [COMPLETED]},
+    ),
+    Situation(
+        name="migrate_answers_together",
+        shows="the surveys are answered in one episode, in another order",
+        orchestration="migrate",
+        order=TWO_VAULTS,
+        answers={"advance_migration": [COMPLETED]},
+        together=True,
+    ),
+    Situation(
+        name="migrate_nudged_to_approval",
+        shows="it sleeps until somebody approves, and runs",
+        orchestration="migrate",
+        order=TWO_VAULTS,
+        answers={"advance_migration": [WAITING, RUNNING, COMPLETED], "monitor_jobs": [FINISHED]},
+        wakes=("nudge",),
+    ),
+    Situation(
+        name="migrate_looks_for_approval",
+        shows="nobody nudges: it looks by itself, twice",
+        orchestration="migrate",
+        order=TWO_VAULTS,
+        answers={"advance_migration": [WAITING, WAITING, REJECTED]},
+    ),
+    Situation(
+        name="migrate_nudged_before",
+        shows="a nudge that came before the sleep ends it at once",
+        orchestration="migrate",
+        order=TWO_VAULTS,
+        answers={"advance_migration": [WAITING, REJECTED]},
+        nudged_before=True,
+    ),
+    Situation(
+        name="migrate_surveys_again",
+        shows="one vault asks to stay away for an hour, then for no time at all: it sleeps and surveys again",
+        orchestration="migrate",
+        order=TWO_VAULTS,
+        answers={
+            "survey_vault": [SURVEYED, NOT_SURVEYED, SURVEYED, Survey(done=False), SURVEYED],
+            "advance_migration": [COMPLETED],
+        },
+    ),
+    Situation(
+        name="migrate_outages",
+        shows="a survey and the ledger are away and come back, before and after the vaults have run",
+        orchestration="migrate",
+        order=TWO_VAULTS,
+        answers={
+            "survey_vault": [AWAY, SURVEYED],
+            "advance_migration": [AWAY, RUNNING, AWAY, COMPLETED],
+            "monitor_jobs": [FINISHED],
+        },
+    ),
+    Situation(
+        name="migrate_failed",
+        shows="the last outage that is waited out was one before; the migration fails",
+        orchestration="migrate",
+        order=msgspec.structs.replace(TWO_VAULTS, outages=MOST_OUTAGES - 1),
+        answers={"survey_vault": [AWAY], "advance_migration": [FAILED]},
+    ),
+    Situation(
+        name="migrate_failed_unheard",
+        shows="the ledger does not even take that the migration failed, and is told later",
+        orchestration="migrate",
+        order=msgspec.structs.replace(TWO_VAULTS, to_survey=(), outages=MOST_OUTAGES - 1),
+        answers={"advance_migration": [AWAY, AWAY, FAILED]},
+    ),
+    Situation(
+        name="migrate_several_vaults",
+        shows="a whole migration: three vaults side by side, each with a batch, paused once before it runs",
+        orchestration="migrate",
+        order=msgspec.structs.replace(TWO_VAULTS, vault_keys=("v1", "v2", "v3"), to_survey=("v1", "v2", "v3")),
+        answers={
+            "advance_migration": [PAUSED, COMPLETED],
+            "monitor_jobs": [starting("a"), starting("b"), IDLE, FINISHED],
+            "preflight_item": [READY],
+            "change_policy": [WRITTEN],
+        },
+    ),
+    Situation(
+        name="migrate_surveys_in_turns",
+        shows="more vaults than a generation surveys, one of the first of which comes again",
+        orchestration="migrate",
+        order=MigrateOrder(migration_id="m1", vault_keys=MANY, to_survey=MANY),
+        answers={"survey_vault": [NOT_SURVEYED, SURVEYED], "advance_migration": [COMPLETED]},
+    ),
+    Situation(
+        name="migrate_groups",
+        shows="more vaults than a history follows: a migrate_vaults for each group",
+        orchestration="migrate",
+        order=MigrateOrder(migration_id="m1", vault_keys=MANY),
+        answers={"advance_migration": [RUNNING, COMPLETED], "monitor_jobs": [FINISHED]},
+    ),
+    Situation(
+        name="migrate_vaults_group",
+        shows="a group of two vaults",
+        orchestration="migrate_vaults",
+        order=VaultsOrder(migration_id="m1", vault_keys=("v1", "v2")),
+        answers={"monitor_jobs": [IDLE, FINISHED]},
+    ),
+    Situation(
+        name="migrate_vault_finished",
+        shows="nothing to do in this vault",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={"monitor_jobs": [FINISHED]},
+    ),
+    Situation(
+        name="migrate_vault_idle",
+        shows="jobs run: one look an interval",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={"monitor_jobs": [IDLE, IDLE, FINISHED]},
+    ),
+    Situation(
+        name="migrate_vault_nudged",
+        shows="a nudge ends the sleep, later the timer does",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={"monitor_jobs": [IDLE, IDLE, FINISHED]},
+        wakes=("nudge", "timer"),
+    ),
+    Situation(
+        name="migrate_vault_nudged_before",
+        shows="a nudge that came before the sleep ends it at once",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={"monitor_jobs": [IDLE, FINISHED]},
+        nudged_before=True,
+    ),
+    Situation(
+        name="migrate_vault_batch",
+        shows="gates and writes of every verdict; the longest stay-away is handed on",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={"monitor_jobs": [starting("a", "b", "c", "d", "e"), IDLE, FINISHED], **EVERY_VERDICT},
+    ),
+    Situation(
+        name="migrate_vault_batch_together",
+        shows="the same, with each fan-out's answers in one episode, in another order",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={"monitor_jobs": [starting("a", "b", "c", "d", "e"), IDLE, FINISHED], **EVERY_VERDICT},
+        together=True,
+    ),
+    Situation(
+        name="migrate_vault_all_written",
+        shows="two batches of writes, and the poll interval after each",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={
+            "monitor_jobs": [starting("a", "b"), starting("c"), FINISHED],
+            "preflight_item": [READY],
+            "change_policy": [WRITTEN],
+        },
+    ),
+    Situation(
+        name="migrate_vault_none_ready",
+        shows="every gate settles its item: nothing is written, the next batch comes soon",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={"monitor_jobs": [starting("a", "b"), FINISHED], "preflight_item": [GATE_SETTLED]},
+    ),
+    Situation(
+        name="migrate_vault_stays_away",
+        shows="the service takes no writes for a day: every later look is told until when",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={
+            "monitor_jobs": [starting("a"), IDLE, FINISHED],
+            "preflight_item": [Gate(verdict="later", stay_away_seconds=86_400)],
+        },
+    ),
+    Situation(
+        name="migrate_vault_cancels",
+        shows="the migration was stopped: jobs are cancelled, then followed",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={"monitor_jobs": [msgspec.structs.replace(IDLE, cancel=("job-1", "job-2")), IDLE, FINISHED]},
+    ),
+    Situation(
+        name="migrate_vault_cancel_away",
+        shows="an outage of cancel_job, for the second of two jobs",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={
+            "monitor_jobs": [msgspec.structs.replace(IDLE, cancel=("job-1", "job-2")), FINISHED],
+            "cancel_job": [None, AWAY],
+        },
+    ),
+    Situation(
+        name="migrate_vault_jobs_away",
+        shows="an outage of monitor_jobs",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={"monitor_jobs": [AWAY, FINISHED]},
+    ),
+    Situation(
+        name="migrate_vault_policies_away",
+        shows="an outage of ensure_policy",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={"monitor_jobs": [starting("a"), FINISHED], "ensure_policy": [AWAY]},
+    ),
+    Situation(
+        name="migrate_vault_gate_away",
+        shows="an outage of preflight_item, for the second of three items",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={"monitor_jobs": [starting("a", "b", "c"), FINISHED], "preflight_item": [READY, AWAY, READY]},
+    ),
+    Situation(
+        name="migrate_vault_write_away",
+        shows="an outage of change_policy, for the first of two items",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={
+            "monitor_jobs": [starting("a", "b"), FINISHED],
+            "preflight_item": [READY],
+            "change_policy": [AWAY, WRITTEN],
+        },
+    ),
+)
