@@ -9,7 +9,7 @@ PYTHON ?= python3
 HOST ?= local
 PORT ?= 0
 SCENARIO ?= demo
-TIME_SCALE ?= 300
+TIME_SCALE ?= 600
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check

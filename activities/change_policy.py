@@ -48,8 +48,8 @@ async def change_policy(clients: Clients, order: ItemOrder) -> Change:
         case Throttled(seconds=seconds):
             await ledger.write_item(record.to(ItemState.PLANNED, claimed_at=None))
             return Change(verdict="later", stay_away_seconds=seconds)
-        case Refused(code=code) if code == CONFLICT:
-            return WRITTEN  # perhaps by an earlier try of ours; the next cycles see whose it is
+        case Refused(code=code) if code == CONFLICT and record.tries:
+            return WRITTEN  # perhaps by that earlier try of ours; the next cycles see whose it is
         case Refused(status=409) if not _waited_enough(record, migration.limits):
             # Another job took the VM since this cycle's look at the jobs: wait for it like for any other. A conflict
             # that does not pass is a refusal in the end.

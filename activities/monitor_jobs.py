@@ -29,7 +29,7 @@ from migration.records import IN_FLIGHT, ITEM_TRANSITIONS, ItemRecord, ItemState
 from migration.steps import CycleOrder, VaultOrder
 
 AGAIN_AT_ONCE_SECONDS = 1
-WAITING_SECONDS = 60  # between two looks at the ledger alone; a lost nudge delays by this much
+WAITING_SECONDS = 60  # at most, between two looks at the ledger alone
 DETAILS_PER_LOOK = 10  # of failed jobs; each is a read of its own
 SHARE_TRIES = 20
 
@@ -142,7 +142,10 @@ async def _carry_out(
         await ledger.release(vault.vault_key, migration.migration_id, ended)
     if cycle.finished:
         await ledger.forget_reader(*_reader(migration, vault))
-    wait = await _wait(clients, migration, vault) if looked and not cycle.finished else WAITING_SECONDS
+    if looked and not cycle.finished:
+        wait = await _wait(clients, migration, vault)
+    else:
+        wait = min(WAITING_SECONDS, migration.limits.poll_seconds)
     return _answer(
         cycle.records,
         start=cycle.start,

@@ -14,7 +14,7 @@ from local_stack.demo import migrate
 from local_stack.processes import StackError
 from local_stack.stack import HostKind, Plan, Stack, start
 
-RUN_TIME_SCALE = 300.0  # an hour in twelve seconds
+RUN_TIME_SCALE = 600.0  # an hour in six seconds
 FASTEST = 100_000
 console = Console()
 

@@ -26,7 +26,7 @@ COLOURS = {
     "Failed": "red",
     "TimedOut": "red",
 }
-RUNNING = ("Planning", "AwaitingApproval", "Running")
+RUNNING = ("Planning", "AwaitingApproval", "Running", "Paused")
 
 
 async def migrate(caller: Caller, console: Console) -> bool:
@@ -40,7 +40,7 @@ async def migrate(caller: Caller, console: Console) -> bool:
             "vaults": scenario["vaults"],
             "target": {"policyName": "EnhancedPolicy"},
             "acknowledgeIrreversible": True,
-            "limits": {"pollSeconds": 1, "maxConcurrentPerVault": 10},
+            "limits": {"pollSeconds": 1, "ramp": [1, 5], "maxConcurrentPerVault": 10},
         },
     )
     migration = await _until(caller, migration, lambda state: state != "Planning")

@@ -160,7 +160,7 @@ async def test_a_refused_write_settles_the_vm_and_frees_it(simulator: Simulator,
 
 async def test_a_conflicting_write_may_be_our_own(simulator: Simulator, clients: Clients) -> None:
     """Another change of protection runs, perhaps by a lost try of ours: Starting, for the cycle to see whose it is."""
-    await given(clients.ledger, a_record())
+    await given(clients.ledger, a_record(tries=1))
     await clients.backup.change_policy(item_id(), vm_id(), ENHANCED)
 
     assert await change_policy(clients, item_order()) == Change(verdict="written")
@@ -168,6 +168,17 @@ async def test_a_conflicting_write_may_be_our_own(simulator: Simulator, clients:
     record = await found(clients.ledger)
     assert (record.state, record.operation_id, record.claimed_at) == (ItemState.STARTING, "", START)
     assert await holder(clients) == "m1"
+
+
+async def test_a_conflict_with_somebody_else_is_never_told_as_ours(simulator: Simulator, clients: Clients) -> None:
+    """Without an earlier try the change that runs is not ours: planned again, and the next gate sees what became."""
+    await given(clients.ledger, a_record())
+    await clients.backup.change_policy(item_id(), vm_id(), ENHANCED)
+
+    assert await change_policy(clients, item_order()) == Change(verdict="later")
+
+    record = await found(clients.ledger)
+    assert (record.state, record.claimed_at, record.conflict_since) == (ItemState.PLANNED, None, START)
 
 
 async def test_a_vm_that_another_job_took_waits_again(simulator: Simulator, clients: Clients) -> None:

@@ -1,9 +1,11 @@
 """What a caller of the API does, in one call each."""
 
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 
+from local_host.clock import SkippingClock
 from local_host.host import LocalHost
 from simulator import Simulator
 
@@ -49,3 +51,21 @@ async def items(http: aiohttp.ClientSession, migration: str = "m1", query: str =
 def writes(simulator: Simulator) -> int:
     """How many policy changes the simulated Azure was sent."""
     return sum(request.method == "PUT" for request in simulator.log.requests)
+
+
+async def act(http: aiohttp.ClientSession, what: str, body: Json | None = None) -> Json:
+    """Do something to the migration; answers its status document."""
+    status, document = await ask(http, "POST", f"/api/migrations/m1/{what}", body)
+    assert status == 202, document
+    return document
+
+
+async def pass_time(host: LocalHost, clock: SkippingClock, **duration: float) -> None:
+    """Let time pass on a clock that stands still, and whatever falls due."""
+    clock.advance(timedelta(**duration))
+    await host.settled()
+
+
+async def status_of(http: aiohttp.ClientSession, migration: str = "m1") -> Json:
+    """Where a migration stands."""
+    return (await ask(http, "GET", f"/api/migrations/{migration}"))[1]

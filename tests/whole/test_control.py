@@ -1,7 +1,5 @@
 """People at work on a running migration: pause, resume, cancel, other limits, another try."""
 
-from datetime import timedelta
-
 import aiohttp
 import msgspec
 import pytest
@@ -13,7 +11,7 @@ from simulator.events import JobErrorTable, Migration, MigrationWillEnd
 from simulator.scenario import Service
 from simulator.troubles import Trouble, TroubleKind
 from tests.clients.simulated import JOB_READ, a_scenario, a_vm_group, meanwhile
-from tests.whole.callers import Json, a_body, ask, finish, items, writes
+from tests.whole.callers import Json, a_body, act, ask, finish, items, pass_time, status_of, writes
 from tests.whole.conftest import OneClock
 
 FULL_SPEED = {"ramp": [], "pollSeconds": 60}
@@ -26,24 +24,6 @@ async def begin(http: aiohttp.ClientSession, host: LocalHost, simulator: Simulat
     status, _ = await ask(http, "POST", "/api/migrations", a_body(simulator, limits={**FULL_SPEED, **limits}))
     assert status == 202
     await host.settled()
-
-
-async def act(http: aiohttp.ClientSession, what: str, body: Json | None = None) -> Json:
-    """Do something to the migration; answers its status document."""
-    status, document = await ask(http, "POST", f"/api/migrations/m1/{what}", body)
-    assert status == 202, document
-    return document
-
-
-async def pass_time(host: LocalHost, clock: OneClock, **duration: float) -> None:
-    """Let time pass on a clock that stands still, and whatever falls due."""
-    clock.advance(timedelta(**duration))
-    await host.settled()
-
-
-async def status_of(http: aiohttp.ClientSession, migration: str = "m1") -> Json:
-    """Where a migration stands."""
-    return (await ask(http, "GET", f"/api/migrations/{migration}"))[1]
 
 
 async def test_a_pause_holds_and_a_resume_goes_on_at_once(
