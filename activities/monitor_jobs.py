@@ -123,7 +123,7 @@ async def _carry_out(
     """Write what was decided; answers what the orchestration does next."""
     ledger = clients.ledger
     await ledger.write_items(cycle.changed)
-    counts, reasons = tally(cycle.records)
+    counts, reasons = tally(cycle.records, frozenset(cycle.start))
     quiet = looked and not cycle.changed and not cycle.start
     vault = msgspec.structs.replace(
         vault,

@@ -234,10 +234,10 @@ def _summary(records: Sequence[ItemRecord], price: Price) -> PlanSummary:
     )
 
 
-def tally(records: Iterable[ItemRecord]) -> tuple[dict[str, int], dict[str, int]]:
-    """How many VMs are in each state, and how many carry each reason."""
+def tally(records: Iterable[ItemRecord], start: Set[str] = frozenset()) -> tuple[dict[str, int], dict[str, int]]:
+    """How many VMs are in each state, and how many carry each reason; those that start now count as Starting."""
     records = list(records)
-    states = Counter(record.state.value for record in records)
+    states = Counter((ItemState.STARTING if record.item_name in start else record.state).value for record in records)
     reasons = Counter(record.reason for record in records if record.reason)
     return dict(sorted(states.items())), dict(sorted(reasons.items()))
 

@@ -60,12 +60,16 @@ async def job_of(clients: Clients, vm: str = "web-01") -> str:
 
 @pytest.mark.parametrize("scenario", [TWO])
 async def test_waiting_vms_are_started_within_the_limit(simulator: Simulator, clients: Clients) -> None:
-    """The cycle names as many as may be in flight; it costs one job-list read and writes nothing to Azure."""
+    """The cycle names as many as may be in flight; it costs one job-list read and writes nothing to Azure.
+
+    Whoever asks meanwhile sees them start, not only at the next look.
+    """
     await given(clients.ledger, a_record("web-01"), a_record("web-02"), limits=some_limits(max_concurrent_per_vault=1))
 
     cycle = await monitor_jobs(clients, ORDER)
 
     assert cycle == CycleOrder(start=names("web-01"), wait_seconds=60, finished=False, in_flight=0, waiting=2)
+    assert (await clients.ledger.read_vault("m1", VAULT_KEY)).counts == {"Planned": 1, "Starting": 1}
     assert simulator.log.counts() == {JOB_READ: 1}
 
 

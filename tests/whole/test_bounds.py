@@ -18,7 +18,7 @@ MOST_STATUS = 16_000  # of UTF-16, where the extension refuses it
 async def test_two_thousand_vms_in_a_vault_make_no_generation_longer(
     http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, clock: OneClock
 ) -> None:
-    """History, input and custom status of every generation, while hundreds of VMs are started and settled."""
+    """History, input and custom status of every generation, while hundreds of VMs are started."""
     [vault] = simulator.estate.vaults()
     controller = f"m1:{VaultId.parse(vault.id).key}"
     limits = {"ramp": [], "maxConcurrentPerVault": 100, "pollSeconds": 60}
@@ -27,14 +27,14 @@ async def test_two_thousand_vms_in_a_vault_make_no_generation_longer(
         status, _ = await ask(http, "POST", "/api/migrations", a_body(simulator, limits=limits))
         assert status == 202
         await host.settled()
-        for _ in range(5):
+        for _ in range(3):
             seen += [await _size(host, name) for name in ("m1", controller)]
             await pass_time(host, clock, hours=1)
         moved = (await status_of(http))["items"]
         await act(http, "cancel")
     await host.wait("m1")
 
-    assert moved["Migrated"] > 150
+    assert moved["Migrated"] > 100
     assert max(events for events, _, _ in seen) < MOST_EVENTS
     assert max(given for _, given, _ in seen) < MOST_INPUT
     assert max(told for _, _, told in seen) < MOST_STATUS
