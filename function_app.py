@@ -2,6 +2,7 @@
 
 function            trigger
 start_migration     HTTP POST /api/migrations
+list_migrations     HTTP GET  /api/migrations
 get_migration       HTTP GET  /api/migrations/{id}
 list_items          HTTP GET  /api/migrations/{id}/items
 get_plan            HTTP GET  /api/migrations/{id}/plan
@@ -12,6 +13,9 @@ resume_migration    HTTP POST /api/migrations/{id}/resume
 cancel_migration    HTTP POST /api/migrations/{id}/cancel
 change_limits       HTTP POST /api/migrations/{id}/limits
 retry_migration     HTTP POST /api/migrations/{id}/retry
+get_history         HTTP GET  /api/items/{*resourceId}
+get_liveness        HTTP GET  /api/health/live
+get_readiness       HTTP GET  /api/health/ready
 migrate             orchestration
 migrate_vaults      orchestration
 migrate_vault       orchestration
@@ -96,21 +100,23 @@ def bind_activity(activity: Callable[[Clients, Any], Awaitable[Any]], clients: C
     return run
 
 
-def bind_endpoint(endpoint: http.Endpoint, clients: Clients, settings: Settings) -> Callable[..., Any]:
+def bind_route(route: http.Route, clients: Clients, settings: Settings) -> Callable[..., Any]:
     """The function the HTTP trigger calls."""
 
     async def run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-        return await http.answer(endpoint, clients, settings, req, client)
+        return await http.answer(route, clients, settings, req, client)
 
-    run.__name__ = endpoint.__name__
+    run.__name__ = route.endpoint.__name__
     return run
 
 
 def register(app: df.DFApp, clients: Clients, settings: Settings) -> None:
     """Every function of the app, by call, so that orchestrations and activities stay plain functions."""
     for route in http.ROUTES:
-        endpoint = bind_endpoint(route.endpoint, clients, settings)
-        app.route(route=route.path, methods=[route.method])(app.durable_client_input(client_name="client")(endpoint))
+        endpoint = app.durable_client_input(client_name="client")(bind_route(route, clients, settings))
+        open_to_all = route.anonymous or settings.easy_auth
+        level = func.AuthLevel.ANONYMOUS if open_to_all else func.AuthLevel.FUNCTION
+        app.route(route=route.path, methods=[route.method], auth_level=level)(endpoint)
     for orchestration in (migrate, migrate_vaults, migrate_vault):
         app.orchestration_trigger(context_name="context")(orchestration)
     for activity in ACTIVITIES:

@@ -48,6 +48,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _switch(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text.lower() == "true"
+
+
 def _limits(text: str) -> Limits:
     try:
         return msgspec.json.decode(text, type=LimitChanges).applied_to(Limits())
@@ -120,6 +126,14 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="Limits of migrations whose request does not name them: a JSON object like `limits` in a request.",
     ),
     Setting(
+        name="EASY_AUTH",
+        field="easy_auth",
+        parse=_switch,
+        default="false",
+        meaning="`true` where App Service's authentication stands before the app: no function keys, and whoever is "
+        "signed in is recorded as requester and approver.",
+    ),
+    Setting(
         name="RETAIL_PRICES_URL",
         field="retail_prices_url",
         parse=_optional_url,
@@ -140,6 +154,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     arm_scope: str
     job_reads_per_hour: int
     default_limits: Limits
+    easy_auth: bool
     retail_prices_url: str
 
     @staticmethod

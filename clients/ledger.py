@@ -3,9 +3,12 @@
     table       partition       row                 holds
     migrations  "migration"     migration id        MigrationRecord
     migrations  "shares"        migration id        Shares
+    migrations  "latest"        time, then id       nothing more: the order of the list, the latest request first
     vaults      migration id    vault key           VaultRecord
     items       migration id    vault key|item      ItemRecord
     claims      vault key       item                the migration that may write this item, and no other
+    plans       vault key       migration id        nothing more: which migrations have planned a vault
+    vms         group of the VM name of the VM      the vault and the item that last showed it
     readers     subscription    migration|vault     until when this vault's jobs are being looked at
 
 Every change of a record names the ETag it read, so two writers never overwrite each other: the later one gets `Stale`.
@@ -14,9 +17,11 @@ Every change of a record names the ETag it read, so two writers never overwrite 
 # azure-data-tables leaves its **kwargs untyped, which makes every method of it partially unknown:
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
+import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence, Set
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 from azure.core import MatchConditions
@@ -25,13 +30,15 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableServiceClient
 
+from clients.pages import next_page, row_after
 from clients.rows import Row, from_row, to_row
-from migration.model import Value
-from migration.records import ItemRecord, ItemState, MigrationRecord, Shares, VaultRecord
+from migration.model import Value, VmId
+from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, Shares, VaultRecord
 
-TABLES = ("migrations", "vaults", "items", "claims", "readers")
+TABLES = ("migrations", "vaults", "items", "claims", "plans", "vms", "readers")
 BATCH = 100  # the most that Table Storage takes in one transaction
 PAGE = 1000  # the most that it returns in one page
+MOST_SCANNED = 5000  # rows that one page of a filtered list looks at
 R = TypeVar("R", bound=Value)
 T = TypeVar("T")
 
@@ -45,10 +52,46 @@ class Missing(LookupError):
 
 
 class ItemFilter(Value, frozen=True):
-    """Which items to list."""
+    """Which items to list: `finding` is a rule's code, `text` part of a VM's name in any casing."""
 
     state: ItemState | None = None
     vault_key: str = ""
+    reason: str = ""
+    finding: str = ""
+    text: str = ""
+
+    def keeps(self, record: ItemRecord) -> bool:
+        """Whether a record fits what no query of the table can ask for."""
+        return (not self.finding or any(finding.code == self.finding for finding in record.findings)) and (
+            self.text.lower() in record.vm_name.lower()
+        )
+
+
+class MigrationFilter(Value, frozen=True):
+    """Which migrations to list: in a state, over a vault or a subscription (lower-case ids), asked for in a time."""
+
+    state: MigrationState | None = None
+    vault: str = ""
+    subscription: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def keeps(self, record: MigrationRecord) -> bool:
+        """Whether a record fits."""
+        scope = f"/subscriptions/{self.subscription}/"
+        vaults = [vault.lower() for vault in record.vaults]
+        return (
+            self.state in (None, record.state)
+            and (not self.vault or self.vault in vaults)
+            and (not self.subscription or any(vault.startswith(scope) for vault in vaults))
+        )
+
+
+class MigrationPage(Value, frozen=True):
+    """Some migrations, and where the next page begins; empty after the last."""
+
+    migrations: tuple[MigrationRecord, ...]
+    continuation: str
 
 
 class ItemPage(Value, frozen=True):
@@ -87,6 +130,14 @@ class Ledger:
                 continue
         self._prepared = True
 
+    async def ping(self) -> None:
+        """Read one row, or none. Raises AzureError where the storage account does not answer or does not let us."""
+        await self.prepare()
+        try:
+            await self._tables["migrations"].get_entity("migration", "ping")
+        except ResourceNotFoundError:
+            return
+
     async def close(self) -> None:
         """Close the connections."""
         for table in self._tables.values():
@@ -97,11 +148,36 @@ class Ledger:
 
     async def insert_migration(self, record: MigrationRecord) -> bool:
         """Write a new migration; False where its id is taken."""
+        latest = _keys("latest", _latest(record.requested_at, record.migration_id))
+        await self._tables["migrations"].upsert_entity({**latest, "migrationId": record.migration_id})
         return await self._insert("migrations", _entity("migration", record.migration_id, record))
 
     async def read_migration(self, migration_id: str) -> MigrationRecord:
         """The migration of that id. Raises Missing."""
         return await self._read("migrations", "migration", migration_id, MigrationRecord)
+
+    async def page_migrations(self, which: MigrationFilter, size: int, continuation: str) -> MigrationPage:
+        """A page of migrations, the latest request first. Raises ValueError for a continuation not ours.
+
+        A page may hold less than `size`, even nothing, and yet have a next one: one call looks at so many at most.
+        """
+        after = row_after(continuation, which)
+        query = "PartitionKey eq 'latest'" + (f" and RowKey gt '{_quoted(after)}'" if after else "")
+        query += f" and RowKey ge '{_latest(which.until, '')}'" if which.until else ""
+        query += f" and RowKey lt '{_latest(which.since, '~')}'" if which.since else ""
+        found: list[MigrationRecord] = []
+        seen = 0
+        async for entity in self._tables["migrations"].query_entities(query, results_per_page=size + 1):
+            if len(found) == size or seen == MOST_SCANNED:
+                return MigrationPage(migrations=tuple(found), continuation=next_page(which, after))
+            after, seen = str(entity["RowKey"]), seen + 1
+            try:
+                record = await self.read_migration(str(entity["migrationId"]))
+            except Missing:  # its insert was refused, or is still on its way
+                continue
+            if _latest(record.requested_at, record.migration_id) == after and which.keeps(record):
+                found.append(record)
+        return MigrationPage(migrations=tuple(found), continuation="")
 
     async def write_migration(self, record: MigrationRecord) -> None:
         """Replace a migration's record. Raises Stale."""
@@ -128,6 +204,9 @@ class Ledger:
 
     async def insert_vaults(self, records: Sequence[VaultRecord]) -> None:
         """Write the vaults of a new migration; those that an interrupted start wrote already stay as they are."""
+        for chunk in _chunks(records):
+            plans = [_keys(record.vault_key, record.migration_id) for record in chunk]
+            await asyncio.gather(*(self._tables["plans"].upsert_entity(plan) for plan in plans))
         for chunk in _chunks(records):
             entities = [_entity(*_vault_keys(record), record) for record in chunk]
             try:
@@ -167,23 +246,41 @@ class Ledger:
             yield record
 
     async def page_items(self, migration_id: str, which: ItemFilter, size: int, continuation: str) -> ItemPage:
-        """One page of a migration's VMs, by vault and item name. Raises ValueError for a continuation not ours."""
+        """One page of a migration's VMs, by vault and item name. Raises ValueError for a continuation not ours.
+
+        A page may hold less than `size`, even nothing, and yet have a next one: one call looks at so many at most.
+        """
+        listed = _ItemList(migration_id=migration_id, which=which)
+        after = row_after(continuation, listed)
         query = (
             _items_of(migration_id, which.vault_key)
             if which.vault_key
             else f"PartitionKey eq '{_quoted(migration_id)}'"
         )
-        if which.state:
-            query += f" and state eq '{which.state}'"
-        pages = (
-            self._tables["items"].query_entities(query, results_per_page=size).by_page(cast(str, _token(continuation)))
-        )
-        items: list[ItemRecord] = []
-        async for page in pages:
-            items = [_record(entity, ItemRecord) async for entity in page]
-            if items:  # a filtered page may come back empty with a continuation
-                break
-        return ItemPage(items=tuple(items), continuation=_text(cast(Any, pages).continuation_token))
+        query += f" and RowKey gt '{_quoted(after)}'" if after else ""
+        query += f" and state eq '{which.state}'" if which.state else ""
+        query += f" and reason eq '{_quoted(which.reason)}'" if which.reason else ""
+        found: list[ItemRecord] = []
+        seen = 0
+        async for entity in self._tables["items"].query_entities(query, results_per_page=min(size + 1, PAGE)):
+            if len(found) == size or seen == MOST_SCANNED:
+                return ItemPage(items=tuple(found), continuation=next_page(listed, after))
+            after, seen = str(entity["RowKey"]), seen + 1
+            record = _record(entity, ItemRecord)
+            if which.keeps(record):
+                found.append(record)
+        return ItemPage(items=tuple(found), continuation="")
+
+    async def history(self, vault_key: str, item_name: str) -> list[ItemRecord]:
+        """A VM's record in every migration that has planned its vault."""
+        plans = self._tables["plans"].query_entities(f"PartitionKey eq '{_quoted(vault_key)}'", results_per_page=PAGE)
+        found: list[ItemRecord] = []
+        async for plan in plans:
+            try:
+                found.append(await self.read_item(str(plan["RowKey"]), vault_key, item_name))
+            except Missing:  # the survey has not come to it yet, or it was not in the vault then
+                continue
+        return found
 
     async def write_item(self, record: ItemRecord) -> ItemRecord:
         """Replace one VM's record and return it with its new ETag. Raises Stale."""
@@ -227,6 +324,29 @@ class Ledger:
             operations.append(("update" if old else "create", entity, replace))
         for chunk in _chunks(operations):
             await self._transact("items", chunk)
+        await self._note_vms(records)
+
+    async def _note_vms(self, records: Iterable[ItemRecord]) -> None:
+        """Note where each VM is protected; whoever asks for a VM by its own id finds its item by this."""
+        places: defaultdict[str, dict[str, Row]] = defaultdict(dict)
+        for record in records:
+            try:
+                vm = VmId.parse(record.vm_id)
+            except ValueError:  # an item whose VM is gone may not say which it was
+                continue
+            found = {"vault": record.vault_key, "item": record.item_name}
+            places[vm.place][vm.name.lower()] = {**_keys(vm.place, vm.name.lower()), **found}
+        for vms in places.values():
+            for chunk in _chunks(list(vms.values())):
+                await self._transact("vms", [("upsert", vm, {"mode": UpdateMode.REPLACE}) for vm in chunk])
+
+    async def item_of(self, vm: VmId) -> tuple[str, str]:
+        """The key of the vault and the name of the item that last showed a VM. Raises Missing."""
+        try:
+            found = await self._tables["vms"].get_entity(vm.place, vm.name.lower())
+        except ResourceNotFoundError as error:
+            raise Missing(f"no vault was seen to protect {vm.name}") from error
+        return str(found["vault"]), str(found["item"])
 
     # --- claims
 
@@ -378,14 +498,17 @@ def _quoted(text: str) -> str:
     return text.replace("'", "''")
 
 
-def _token(continuation: str) -> dict[str, str] | None:
-    if not continuation:
-        return None
-    token: dict[str, str] = msgspec.json.decode(bytes.fromhex(continuation), type=dict[str, str])
-    if set(token) != {"PartitionKey", "RowKey"}:
-        raise ValueError("not a continuation of this list")
-    return token
+def _latest(time: datetime, migration_id: str) -> str:
+    """A row key that sorts the latest first."""
+    left = _LAST_MILLISECOND - int(time.timestamp() * 1000)
+    return f"{left:014d}-{migration_id}"
 
 
-def _text(token: object) -> str:
-    return msgspec.json.encode(token).hex() if token else ""
+_LAST_MILLISECOND = 99_999_999_999_999
+
+
+class _ItemList(Value, frozen=True):
+    """Which list of items a page belongs to."""
+
+    migration_id: str
+    which: ItemFilter

@@ -5,6 +5,7 @@ from clients.arm import ArmReader
 from migration.model import Vault, VaultId
 
 API_VERSION = "2025-02-01"
+SUBSCRIPTIONS_VERSION = "2022-12-01"
 
 
 class VaultClient:
@@ -12,6 +13,11 @@ class VaultClient:
 
     def __init__(self, arm: ArmReader) -> None:
         self._arm = arm
+
+    async def ping(self) -> None:
+        """Ask for the subscriptions that the app's identity may see. Raises ArmError."""
+        async for _ in self._arm.pages("/subscriptions", SUBSCRIPTIONS_VERSION):
+            return
 
     async def list_vaults(self, subscription: str) -> list[Vault]:
         """All vaults of a subscription that the app may see. Raises ArmError."""

@@ -69,7 +69,7 @@ async def migrate(caller: Caller, console: Console) -> bool:
 async def _until(caller: Caller, migration: Json, reached: Callable[[str], bool]) -> Json:
     while not reached(migration["state"]):
         await asyncio.sleep(LOOK_SECONDS)
-        migration = await caller.get(migration["links"]["self"])
+        migration = await caller.get(f"{migration['links']['self']}?wait=false")
     return migration
 
 
@@ -78,7 +78,7 @@ async def _watch(caller: Caller, migration: Json, console: Console) -> Json:
     with Live(_progress(migration), console=console, transient=True) as live:
         while migration["state"] in RUNNING:
             await asyncio.sleep(LOOK_SECONDS)
-            migration = await caller.get(migration["links"]["self"])
+            migration = await caller.get(f"{migration['links']['self']}?wait=false")
             live.update(_progress(migration))
     return migration
 

@@ -24,7 +24,7 @@ CLOCK_SLACK = timedelta(seconds=30)  # the service's machines need not agree to 
 UNANSWERED_GRACE = timedelta(minutes=15)  # after this, a write that nothing shows was never taken
 UNSEEN_GRACE = timedelta(minutes=5)  # after this, a write without any job is judged without one
 VERIFY_GRACE = timedelta(minutes=30)  # how long an item may lag behind its finished job
-MAX_TRIES = 3
+MAX_TRIES = 5
 
 HELD_ELSEWHERE = "HeldByAnotherMigration"
 LEFT = (ItemState.PLANNED, ItemState.CANCELLED)  # not moved yet, and left alone once too many have failed

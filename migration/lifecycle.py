@@ -45,11 +45,11 @@ def _close_plan(record: MigrationRecord, vaults: Sequence[VaultRecord], now: dat
     too_much = over_budget(record, vaults)
     if record.request.mode == "plan" or not planned:
         note = too_much if planned else "no VM is left to move"
-        return record.to(MigrationState.COMPLETED, plan_hash=plan_hash, problem=note, ended_at=now)
+        return record.to(MigrationState.COMPLETED, plan_hash=plan_hash, planned=planned, problem=note, ended_at=now)
     if too_much:
         return record.to(MigrationState.FAILED, plan_hash=plan_hash, problem=too_much, ended_at=now)
     if record.request.approval == "none":
-        return record.to(MigrationState.RUNNING, plan_hash=plan_hash, planned=planned)
+        return record.to(MigrationState.RUNNING, plan_hash=plan_hash, planned=planned, started_at=now)
     deadline = now + timedelta(hours=record.request.approval_timeout_hours)
     return record.to(MigrationState.AWAITING_APPROVAL, plan_hash=plan_hash, planned=planned, approval_deadline=deadline)
 
@@ -75,7 +75,7 @@ def _heed_decision(record: MigrationRecord, now: datetime) -> MigrationRecord:
             return record.to(MigrationState.REJECTED, problem="nobody decided on the plan in time", ended_at=now)
         return record
     if record.decision.approved and record.decision.plan_hash == record.plan_hash:
-        return record.to(MigrationState.RUNNING)
+        return record.to(MigrationState.RUNNING, started_at=now)
     return record.to(MigrationState.REJECTED, problem=f"rejected by {record.decision.approver}", ended_at=now)
 
 

@@ -181,6 +181,34 @@ ITEM_ID = re.compile(
 )
 
 
+VM_ID = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)"
+    r"/providers/Microsoft\.(?:Classic)?Compute/virtualMachines/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
+
+
+class VmId(Value, frozen=True):
+    """The parts of a virtual machine's resource id, classic or not."""
+
+    subscription: str
+    resource_group: str
+    name: str
+
+    @staticmethod
+    def parse(text: str) -> "VmId":
+        """The VM a resource id names. Raises ValueError where it names none."""
+        match = VM_ID.fullmatch(text)
+        if not match:
+            raise ValueError("not the resource id of a virtual machine")
+        return VmId(**match.groupdict())
+
+    @property
+    def place(self) -> str:
+        """Its resource group as a key, lower case."""
+        return f"{self.subscription}:{self.resource_group}".lower()
+
+
 class VaultId(Value, frozen=True):
     """The parts of a Recovery Services vault's resource id, in the caller's casing."""
 

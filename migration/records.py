@@ -229,7 +229,8 @@ class Control(StrEnum):
 class MigrationRecord(Value, frozen=True, omit_defaults=True):
     """One migration: the request as accepted and the vaults it meant then, its state, its plan's hash, who decided.
 
-    `limits` are those in force, `planned` is the number of VMs to move, `interventions` the latest ones.
+    `requester` is who was signed in, `started_at` when VMs began to move. `limits` are those in force, `planned` is the
+    number of VMs to move, `interventions` the latest ones.
     """
 
     migration_id: str
@@ -237,6 +238,8 @@ class MigrationRecord(Value, frozen=True, omit_defaults=True):
     request: MigrationRequest
     vaults: tuple[str, ...]
     requested_at: datetime
+    requester: str = ""
+    started_at: datetime | None = None
     limits: Limits = Limits()
     planned: int = 0
     plan_hash: str = ""

@@ -20,6 +20,7 @@ def test_defaults_leave_only_the_ledger_to_be_set() -> None:
         "arm_scope": "https://management.azure.com/.default",
         "job_reads_per_hour": 150,
         "default_limits": msgspec.to_builtins(Limits()),
+        "easy_auth": False,
         "retail_prices_url": "https://prices.azure.com",
     }
 
@@ -36,6 +37,7 @@ SET = {
     "ARM_SCOPE": ("https://management.usgovcloudapi.net/.default", "https://management.usgovcloudapi.net/.default"),
     "JOB_READS_PER_HOUR": ("30", 30),
     "DEFAULT_LIMITS": ('{"ramp": [], "pollSeconds": 60}', Limits(ramp=(), poll_seconds=60)),
+    "EASY_AUTH": ("True", True),
     "RETAIL_PRICES_URL": ("", ""),
 }
 

@@ -4,59 +4,52 @@ What they did is in the ledger before anybody is told; a nudge then wakes the or
 is lost only delays.
 """
 
-import asyncio
-import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
-from azure.durable_functions import DurableOrchestrationClient
-from azure.functions import HttpRequest, HttpResponse
+from azure.functions import HttpResponse
 from msgspec import Meta
 
-from clients import Clients
 from clients.ledger import Stale
 from migration import interventions
 from migration.limits import LimitChanges
 from migration.model import Value
 from migration.records import Decision, MigrationRecord, MigrationState
 from migration.remedies import RETRYABLE_STATES
-from migration.request import MigrationId, retried
-from migration.steps import NUDGE, instance_of
-from settings import Settings
-from triggers.exchange import Declined, migration_id_of, read_body, status_answer
+from migration.request import MigrationId, Problem, retried
+from triggers.exchange import Call, Declined, invalid, migration_id_of, read_body, status_answer
+from triggers.nudging import nudge
 from triggers.starting import ensure_started, start
 
-log = logging.getLogger(__name__)
-
 TRIES = 5  # of a change, against others who change the same record
-NUDGES_AT_ONCE = 20
 
 Person = Annotated[
     str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f\u2028-\u202e\u2066-\u2069]+$(?!\n)")
 ]
 Comment = Annotated[str, Meta(max_length=2000)]
-Change = Callable[[MigrationRecord, datetime], MigrationRecord]
+Change = Callable[..., MigrationRecord]  # one of migration.interventions
 
 
 class Approval(Value, frozen=True):
-    """Body of approve: the plan that was read, and who says yes to it."""
+    """Body of approve: the plan that was read, and who says yes to it; whoever is signed in, where somebody is."""
 
     plan_hash: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
-    approver: Person
+    approver: Person | None = None
     comment: Comment = ""
 
 
 class Rejection(Value, frozen=True):
     """Body of reject."""
 
-    approver: Person
+    approver: Person | None = None
     comment: Comment = ""
 
 
 class Word(Value, frozen=True):
-    """Body of pause and resume: who, and why."""
+    """Body of pause and resume: who, and why. Whoever is signed in counts, where somebody is."""
 
     by: Person = "somebody"
     comment: Comment = ""
@@ -86,27 +79,23 @@ class Retry(Value, frozen=True):
 # --- approval
 
 
-async def approve_migration(
-    clients: Clients, settings: Settings, req: HttpRequest, client: DurableOrchestrationClient
-) -> HttpResponse:
+async def approve_migration(call: Call) -> HttpResponse:
     """Say yes to the plan of that hash; the migration begins."""
-    approval = read_body(req, Approval)
-    record = await _undecided(clients, req)
+    approval = read_body(call.req, Approval)
+    record = await _undecided(call)
     if approval.plan_hash != record.plan_hash:
         raise Declined(409, "This is not the plan", detail=f"the plan's hash is {record.plan_hash}")
-    return await _decide(clients, req, client, record, True, approval)
+    return await _decide(call, record, True, approval)
 
 
-async def reject_migration(
-    clients: Clients, settings: Settings, req: HttpRequest, client: DurableOrchestrationClient
-) -> HttpResponse:
+async def reject_migration(call: Call) -> HttpResponse:
     """Say no to the plan; the migration ends and nothing was written."""
-    rejection = read_body(req, Rejection)
-    return await _decide(clients, req, client, await _undecided(clients, req), False, rejection)
+    rejection = read_body(call.req, Rejection)
+    return await _decide(call, await _undecided(call), False, rejection)
 
 
-async def _undecided(clients: Clients, req: HttpRequest) -> MigrationRecord:
-    record = await clients.ledger.read_migration(migration_id_of(req))
+async def _undecided(call: Call) -> MigrationRecord:
+    record = await call.clients.ledger.read_migration(migration_id_of(call.req))
     if record.decision:
         word = "approved" if record.decision.approved else "rejected"
         raise Declined(409, "This plan is decided on", detail=f"{record.decision.approver} has {word} it")
@@ -115,143 +104,102 @@ async def _undecided(clients: Clients, req: HttpRequest) -> MigrationRecord:
     return record
 
 
-async def _decide(
-    clients: Clients,
-    req: HttpRequest,
-    client: DurableOrchestrationClient,
-    record: MigrationRecord,
-    approved: bool,
-    word: Approval | Rejection,
-) -> HttpResponse:
+async def _decide(call: Call, record: MigrationRecord, approved: bool, word: Approval | Rejection) -> HttpResponse:
+    approver = call.caller or word.approver
+    if not approver:
+        raise invalid("body", Problem(path="$.approver", message="is required"))
     decision = Decision(
         approved=approved,
         plan_hash=record.plan_hash,
-        approver=word.approver,
+        approver=approver,
         comment=word.comment,
-        decided_at=clients.clock(),
+        decided_at=call.clients.clock(),
     )
     record = msgspec.structs.replace(record, decision=decision)
-    await clients.ledger.write_migration(record)
-    await ensure_started(clients, client, record)
-    await _nudge(client, record.migration_id)
-    return await status_answer(clients, req, record, status_code=202)
+    await call.clients.ledger.write_migration(record)
+    await ensure_started(call.clients, call.durable, record)
+    await nudge(call.clients, call.durable, record)
+    return await status_answer(call, record, status_code=202)
 
 
 # --- interventions
 
 
-async def pause_migration(
-    clients: Clients, settings: Settings, req: HttpRequest, client: DurableOrchestrationClient
-) -> HttpResponse:
+async def pause_migration(call: Call) -> HttpResponse:
     """Start nothing more until resumed; jobs in flight are followed."""
-    word = read_body(req, Word)
-    return await _intervene(
-        clients, req, client, lambda record, at: interventions.pause(record, word.by, word.comment, at)
-    )
+    word = read_body(call.req, Word)
+    return await _intervene(call, word, interventions.pause)
 
 
-async def resume_migration(
-    clients: Clients, settings: Settings, req: HttpRequest, client: DurableOrchestrationClient
-) -> HttpResponse:
+async def resume_migration(call: Call) -> HttpResponse:
     """Go on after a pause."""
-    word = read_body(req, Word)
-    return await _intervene(
-        clients, req, client, lambda record, at: interventions.resume(record, word.by, word.comment, at)
-    )
+    word = read_body(call.req, Word)
+    return await _intervene(call, word, interventions.resume)
 
 
-async def cancel_migration(
-    clients: Clients, settings: Settings, req: HttpRequest, client: DurableOrchestrationClient
-) -> HttpResponse:
+async def cancel_migration(call: Call) -> HttpResponse:
     """Start nothing more, and end when the jobs in flight have ended."""
-    stop = read_body(req, Stop)
-    return await _intervene(
-        clients,
-        req,
-        client,
-        lambda record, at: interventions.cancel(record, stop.by, stop.comment, at, stop.cancel_jobs),
+    stop = read_body(call.req, Stop)
+    return await _intervene(call, stop, partial(interventions.cancel, cancel_jobs=stop.cancel_jobs))
+
+
+async def change_limits(call: Call) -> HttpResponse:
+    """Other limits from the next look on; what is not named stays as it is."""
+    new = read_body(call.req, NewLimits)
+    return await _intervene(call, new, partial(interventions.change_limits, changes=new.limits))
+
+
+async def _intervene(call: Call, word: Word, change: Change) -> HttpResponse:
+    by = call.caller or word.by
+    record = await _changed(
+        call, migration_id_of(call.req), lambda record, at: change(record, by=by, comment=word.comment, at=at)
     )
+    await ensure_started(call.clients, call.durable, record)
+    await nudge(call.clients, call.durable, record)
+    return await status_answer(call, record, status_code=200 if record.ended else 202)
 
 
-async def change_limits(
-    clients: Clients, settings: Settings, req: HttpRequest, client: DurableOrchestrationClient
-) -> HttpResponse:
-    """Other limits from the next look on."""
-    new = read_body(req, NewLimits)
-    return await _intervene(
-        clients,
-        req,
-        client,
-        lambda record, at: interventions.change_limits(record, new.limits, new.by, new.comment, at),
-    )
-
-
-async def _intervene(
-    clients: Clients, req: HttpRequest, client: DurableOrchestrationClient, change: Change
-) -> HttpResponse:
-    record = await _changed(clients, migration_id_of(req), change)
-    await ensure_started(clients, client, record)
-    asleep = [record.migration_id]
-    if record.state in (MigrationState.RUNNING, MigrationState.PAUSED):
-        vaults = await clients.ledger.read_vaults(record.migration_id)
-        asleep = [instance_of(record.migration_id, vault.vault_key) for vault in vaults if not vault.finished]
-    at_once = asyncio.Semaphore(NUDGES_AT_ONCE)
-
-    async def nudge(instance_id: str) -> None:
-        async with at_once:
-            await _nudge(client, instance_id)
-
-    await asyncio.gather(*(nudge(instance_id) for instance_id in asleep))
-    return await status_answer(clients, req, record, status_code=200 if record.ended else 202)
-
-
-async def _changed(clients: Clients, migration_id: str, change: Change) -> MigrationRecord:
+async def _changed(
+    call: Call, migration_id: str, change: Callable[[MigrationRecord, datetime], MigrationRecord]
+) -> MigrationRecord:
     """The record after the change. Raises NotNow; Stale where others keep changing it."""
     for _ in range(TRIES):
-        before = await clients.ledger.read_migration(migration_id)
-        after = change(before, clients.clock())
+        before = await call.clients.ledger.read_migration(migration_id)
+        after = change(before, call.clients.clock())
         if after is before:
             return before
         try:
-            await clients.ledger.write_migration(after)
+            await call.clients.ledger.write_migration(after)
         except Stale:
             continue
         return after
     raise Stale(migration_id)
 
 
-async def _nudge(client: DurableOrchestrationClient, instance_id: str) -> None:
-    """Wake an orchestration to look at the ledger. A nudge that is lost only delays: it looks again by itself."""
-    try:
-        await client.raise_event(instance_id, NUDGE)
-    except Exception as error:  # the SDK raises bare Exception, for a hub that is away as for an instance that ended
-        log.warning("%s was not nudged: %s", instance_id, error)
-
-
 # --- retry
 
 
-async def retry_migration(
-    clients: Clients, settings: Settings, req: HttpRequest, client: DurableOrchestrationClient
-) -> HttpResponse:
+async def retry_migration(call: Call) -> HttpResponse:
     """Start a new migration of what did not come through in this one: 202 with the new one's status and Location."""
-    wish = read_body(req, Retry)
-    old = await clients.ledger.read_migration(migration_id_of(req))
+    wish = read_body(call.req, Retry)
+    old = await call.clients.ledger.read_migration(migration_id_of(call.req))
     if not old.ended:
-        raise Declined(409, "The migration is not there for this", detail=f"the migration is {old.state}")
+        raise interventions.NotNow(f"the migration is {old.state}")
     vaults = [
         vault.vault_id
-        for vault in await clients.ledger.read_vaults(old.migration_id)
+        for vault in await call.clients.ledger.read_vaults(old.migration_id)
         if any(vault.counts.get(state) for state in RETRYABLE_STATES)
     ]
     if not vaults:
         raise Declined(409, "There is nothing to retry", detail="no VM has failed, timed out, drifted or was refused")
-    changes: dict[str, object] = {
-        "id": wish.id,
-        "mode": wish.mode or old.request.mode,
-        "approval": wish.approval or old.request.approval,
-        "limits": wish.limits.applied_to(old.request.limits),
-    }
-    request = retried(old.request, old.migration_id, vaults, **changes)
-    record = await start(clients, settings, client, request)
-    return await status_answer(clients, req, record, status_code=202)
+    request = retried(
+        old.request,
+        old.migration_id,
+        vaults,
+        id=wish.id,
+        mode=wish.mode or old.request.mode,
+        approval=wish.approval or old.request.approval,
+        limits=wish.limits.applied_to(old.request.limits),
+    )
+    record = await start(call.clients, call.settings, call.durable, request, requester=call.caller)
+    return await status_answer(call, record, status_code=202)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Literal
 
 from migration.compare import Difference
 from migration.cost import CostRange, basis
@@ -10,6 +11,7 @@ from migration.lifecycle import estimate_of, over_budget
 from migration.limits import Limits
 from migration.model import Finding, Severity, Value
 from migration.preflight import RULES
+from migration.progress import Progress, next_action, progress
 from migration.records import (
     Cancellation,
     Decision,
@@ -54,7 +56,10 @@ class Links(Value, frozen=True):
 
 
 class MigrationStatus(Value, frozen=True):
-    """A migration as it stands: `items` counts VMs by state, `reasons` by why they ended or never started."""
+    """A migration as it stands: `items` counts VMs by state, `reasons` by why they ended or never started.
+
+    `next_action` says what an operator should do now.
+    """
 
     id: str
     state: MigrationState
@@ -62,6 +67,7 @@ class MigrationStatus(Value, frozen=True):
     request: MigrationRequest
     limits: Limits
     requested_at: datetime
+    requester: str
     ended_at: datetime | None
     plan_hash: str
     approval_deadline: datetime | None
@@ -69,15 +75,40 @@ class MigrationStatus(Value, frozen=True):
     cancellation: Cancellation | None
     interventions: tuple[Intervention, ...]
     problem: str
+    next_action: str
+    progress: Progress
     items: dict[str, int]
     reasons: dict[str, int]
     vaults: tuple[VaultStatus, ...]
     links: Links
 
 
+class MigrationSummary(Value, frozen=True):
+    """A migration in a list. `vaults` is how many, `link` its status."""
+
+    id: str
+    state: MigrationState
+    mode: str
+    requested_at: datetime
+    requester: str
+    ended_at: datetime | None
+    vaults: int
+    items: dict[str, int]
+    problem: str
+    link: str
+
+
+class MigrationList(Value, frozen=True):
+    """Migrations, the latest request first; `next_link` is empty on the last page."""
+
+    migrations: tuple[MigrationSummary, ...]
+    next_link: str
+
+
 class ItemStatus(Value, frozen=True):
     """One VM in a migration. Times are the service's clock; `retryable` where a retry would take it up again."""
 
+    migration_id: str
     vault_key: str
     name: str
     vm_name: str
@@ -105,6 +136,27 @@ class ItemList(Value, frozen=True):
 
     items: tuple[ItemStatus, ...]
     next_link: str
+
+
+class ItemHistory(Value, frozen=True):
+    """What every migration that planned a VM made of it, the latest first."""
+
+    items: tuple[ItemStatus, ...]
+
+
+class HealthCheck(Value, frozen=True):
+    """Whether something the app needs answers, and what it said where it does not."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Health(Value, frozen=True):
+    """Whether the app can work."""
+
+    status: Literal["ok", "failing"]
+    checks: tuple[HealthCheck, ...]
 
 
 class VerdictGroup(Value, frozen=True):
@@ -159,8 +211,8 @@ class ProblemDocument(Value, frozen=True):
     type: str = "about:blank"
 
 
-def migration_status(record: MigrationRecord, vaults: list[VaultRecord], url: str) -> MigrationStatus:
-    """The status document of a migration that lives at `url`."""
+def migration_status(record: MigrationRecord, vaults: list[VaultRecord], url: str, now: datetime) -> MigrationStatus:
+    """The status document, now, of a migration that lives at `url`."""
     return MigrationStatus(
         id=record.migration_id,
         state=record.state,
@@ -168,6 +220,7 @@ def migration_status(record: MigrationRecord, vaults: list[VaultRecord], url: st
         request=record.request,
         limits=record.limits,
         requested_at=record.requested_at,
+        requester=record.requester,
         ended_at=record.ended_at,
         plan_hash=record.plan_hash,
         approval_deadline=record.approval_deadline,
@@ -175,6 +228,8 @@ def migration_status(record: MigrationRecord, vaults: list[VaultRecord], url: st
         cancellation=record.cancellation,
         interventions=record.interventions,
         problem=record.problem,
+        next_action=next_action(record, vaults),
+        progress=progress(record, vaults, now),
         items=_sum(vault.counts for vault in vaults),
         reasons=_sum(vault.reasons for vault in vaults),
         vaults=tuple(
@@ -227,6 +282,22 @@ def plan_document(
     )
 
 
+def migration_summary(record: MigrationRecord, vaults: Iterable[VaultRecord], url: str) -> MigrationSummary:
+    """A migration's line in a list; it lives at `url`."""
+    return MigrationSummary(
+        id=record.migration_id,
+        state=record.state,
+        mode=record.request.mode,
+        requested_at=record.requested_at,
+        requester=record.requester,
+        ended_at=record.ended_at,
+        vaults=len(record.vaults),
+        items=_sum(vault.counts for vault in vaults),
+        problem=record.problem,
+        link=url,
+    )
+
+
 def _verdicts(groups: dict[str, int]) -> tuple[VerdictGroup, ...]:
     return tuple(
         VerdictGroup(verdict=ItemState(verdict), reason=reason, vms=vms)
@@ -238,6 +309,7 @@ def _verdicts(groups: dict[str, int]) -> tuple[VerdictGroup, ...]:
 def item_status(record: ItemRecord) -> ItemStatus:
     """One VM's document."""
     return ItemStatus(
+        migration_id=record.migration_id,
         vault_key=record.vault_key,
         name=record.item_name,
         vm_name=record.vm_name,

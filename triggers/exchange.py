@@ -1,6 +1,8 @@
 """Reading requests and writing answers, the same way for every endpoint."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -18,9 +20,22 @@ from triggers.documents import ProblemDocument, migration_status
 
 MAX_BODY_BYTES = 1_000_000
 POLL_SECONDS = 10  # what a caller who waits for a migration is asked to leave between two looks
+HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?")
 V = TypeVar("V", bound=Value)
 
-Endpoint = Callable[[Clients, Settings, HttpRequest, DurableOrchestrationClient], Awaitable[HttpResponse]]
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request and all an endpoint needs to answer it. `caller` is who was signed in; empty with function keys."""
+
+    clients: Clients
+    settings: Settings
+    req: HttpRequest
+    durable: DurableOrchestrationClient
+    caller: str = ""
+
+
+Endpoint = Callable[[Call], Awaitable[HttpResponse]]
 
 
 class Declined(Exception):
@@ -32,6 +47,16 @@ class Declined(Exception):
 
 
 # --- reading requests
+
+
+def header(req: HttpRequest, name: str) -> str:
+    """A header's text, whatever the casing of its name; empty where it was not sent."""
+    return cast(Mapping[str, str], req.headers).get(name.lower(), "")
+
+
+def wants_csv(req: HttpRequest) -> bool:
+    """Whether the caller asks for CSV rather than JSON."""
+    return "text/csv" in header(req, "accept").lower()
 
 
 def migration_id_of(req: HttpRequest) -> str:
@@ -50,7 +75,7 @@ def read_body(req: HttpRequest, kind: type[V]) -> V:
         raise Declined(413, "The request is too large", detail=f"the limit is {MAX_BODY_BYTES} bytes")
     try:
         return _read(msgspec.json.decode(body), kind, "body")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise invalid("body", Problem(path="$", message=f"not JSON: {error}")) from error
 
 
@@ -60,7 +85,7 @@ def read_query(req: HttpRequest, kind: type[V]) -> V:
 
 
 def invalid(where: str, *problems: Problem) -> Declined:
-    """The 400 that names what is wrong with a body or a query."""
+    """The 400 that names what is wrong with a body, a query or a header."""
     return Declined(400, f"The {where} is not valid", errors=problems)
 
 
@@ -98,23 +123,32 @@ def _problem_of(error: msgspec.ValidationError, root: str) -> Problem:
 # --- writing answers
 
 
-def address_of(req: HttpRequest) -> str:
-    """The URL as asked for, without its query."""
-    return req.url.partition("?")[0]
-
-
 def site_of(req: HttpRequest) -> str:
-    """Scheme and host of the URL as asked for."""
+    """Scheme and host that the caller used, also where a gateway stands in between and says so in X-Forwarded-*."""
     parts = urlsplit(req.url)
-    return f"{parts.scheme}://{parts.netloc}"
+    host = header(req, "x-forwarded-host").split(",")[0].strip()
+    scheme = header(req, "x-forwarded-proto").split(",")[0].strip().lower()
+    return "{}://{}".format(
+        scheme if scheme in ("http", "https") else parts.scheme, host if HOST.fullmatch(host) else parts.netloc
+    )
 
 
-async def status_answer(clients: Clients, req: HttpRequest, record: MigrationRecord, status_code: int) -> HttpResponse:
+def address_of(req: HttpRequest) -> str:
+    """The URL as the caller asked for it, without its query."""
+    return site_of(req) + urlsplit(req.url).path
+
+
+def url_of(req: HttpRequest, migration_id: str) -> str:
+    """Where a migration's status lives."""
+    return f"{site_of(req)}/api/migrations/{migration_id}"
+
+
+async def status_answer(call: Call, record: MigrationRecord, status_code: int) -> HttpResponse:
     """An answer with the status document of a migration; a 202 says where and when to ask again."""
-    vaults = await clients.ledger.read_vaults(record.migration_id)
-    url = f"{site_of(req)}/api/migrations/{record.migration_id}"
+    vaults = await call.clients.ledger.read_vaults(record.migration_id)
+    url = url_of(call.req, record.migration_id)
     headers = {"Location": url, "Retry-After": str(POLL_SECONDS)} if status_code == 202 else {}
-    return as_json(migration_status(record, vaults, url), status_code, headers)
+    return as_json(migration_status(record, vaults, url, call.clients.clock()), status_code, headers)
 
 
 def as_json(document: Value, status_code: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:

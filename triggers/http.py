@@ -1,28 +1,34 @@
-"""The HTTP API under /api: one function an endpoint, and the table that says which is where.
+"""The HTTP API under /api: the table of endpoints, and what becomes of whatever goes wrong in one.
 
 Every answer is a document of documents.py; everything wrong is a problem document that names the field. An endpoint
 that refuses has started and written nothing.
 """
 
+import base64
+import binascii
 import logging
 from dataclasses import dataclass
-from typing import Annotated, Literal
-from urllib.parse import urlencode
+from typing import Any, Literal
 
+import msgspec
 from azure.core.exceptions import AzureError
 from azure.durable_functions import DurableOrchestrationClient
 from azure.functions import HttpRequest, HttpResponse
-from msgspec import Meta
 
 from clients import Clients
 from clients.arm import ArmError
-from clients.ledger import ItemFilter, Missing, Stale
+from clients.ledger import Missing, Stale
 from migration.interventions import NotNow
 from migration.model import Value
-from migration.records import ItemState
-from migration.request import MigrationRequest, Problem, problems_of
+from migration.request import MigrationRequest
 from settings import Settings
 from triggers.control import (
+    Approval,
+    NewLimits,
+    Rejection,
+    Retry,
+    Stop,
+    Word,
     approve_migration,
     cancel_migration,
     change_limits,
@@ -31,108 +37,111 @@ from triggers.control import (
     resume_migration,
     retry_migration,
 )
-from triggers.documents import ItemList, ProblemDocument, item_status
-from triggers.exchange import (
-    Declined,
-    Endpoint,
-    address_of,
-    as_json,
-    as_problem,
-    invalid,
-    migration_id_of,
-    read_body,
-    read_query,
-    status_answer,
+from triggers.documents import (
+    Health,
+    ItemHistory,
+    ItemList,
+    MigrationList,
+    MigrationStatus,
+    PlanDocument,
+    ProblemDocument,
 )
-from triggers.plans import get_plan
-from triggers.starting import NotStarted, OutOfScope, Taken, start
+from triggers.exchange import Call, Declined, Endpoint, as_problem, header, invalid
+from triggers.health import get_liveness, get_readiness
+from triggers.items import ItemQuery, get_history, list_items
+from triggers.migrations import MigrationQuery, StatusQuery, get_migration, list_migrations, start_migration
+from triggers.plans import PlanQuery, get_plan
+from triggers.starting import NotStarted, OutOfScope, Taken
 
 log = logging.getLogger(__name__)
-
-POLL_SECONDS = 10  # what a caller who waits for a migration is asked to leave between two looks
-
-
-class ItemQuery(Value, frozen=True):
-    """Query of the items list."""
-
-    state: ItemState | None = None
-    vault: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$(?!\n)")] = ""
-    page_size: Annotated[int, Meta(ge=1, le=1000)] = 200
-    continuation: Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){1,2000}$(?!\n)")] = ""
-
-
-# --- endpoints
-
-
-async def start_migration(
-    clients: Clients, settings: Settings, req: HttpRequest, client: DurableOrchestrationClient
-) -> HttpResponse:
-    """Start planning, and migrating where the request says so: 202 with the status document and its Location."""
-    request = read_body(req, MigrationRequest)
-    problems = problems_of(request)
-    if problems:
-        raise invalid("body", *problems)
-    record = await start(clients, settings, client, request)
-    return await status_answer(clients, req, record, status_code=202)
-
-
-async def get_migration(
-    clients: Clients, settings: Settings, req: HttpRequest, client: DurableOrchestrationClient
-) -> HttpResponse:
-    """The status document: 202 with Location and Retry-After while the migration goes on, 200 when it has ended."""
-    record = await clients.ledger.read_migration(migration_id_of(req))
-    return await status_answer(clients, req, record, status_code=200 if record.ended else 202)
-
-
-async def list_items(
-    clients: Clients, settings: Settings, req: HttpRequest, client: DurableOrchestrationClient
-) -> HttpResponse:
-    """A page of the migration's VMs, by vault and name, optionally of one vault or one state."""
-    migration_id = migration_id_of(req)
-    query = read_query(req, ItemQuery)
-    await clients.ledger.read_migration(migration_id)
-    try:
-        page = await clients.ledger.page_items(
-            migration_id, ItemFilter(state=query.state, vault_key=query.vault), query.page_size, query.continuation
-        )
-    except ValueError as error:
-        raise invalid("query", Problem(path="$.continuation", message=str(error))) from error
-    next_link = ""
-    if page.continuation:
-        next_link = f"{address_of(req)}?{urlencode({**req.params, 'continuation': page.continuation})}"
-    return as_json(ItemList(items=tuple(map(item_status, page.items)), next_link=next_link))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """A row of the table of endpoints."""
+    """A row of the table of endpoints: what it takes, and which document each status code comes with.
+
+    Beside these every route that is not `anonymous` may answer 401 and 403 before it is asked, and 503 where the
+    ledger or Azure is away; every body may be answered 400 and 413, every query 400.
+    """
 
     method: Literal["GET", "POST"]
     path: str
     endpoint: Endpoint
+    answers: dict[int, type[Value]]
+    body: type[Value] | None = None
+    query: type[Value] | None = None
+    csv: bool = False
+    idempotent_by_key: bool = False
+    anonymous: bool = False
 
+
+_STATUS: dict[int, type[Value]] = {200: MigrationStatus, 202: MigrationStatus}
+_GONE: dict[int, type[Value]] = {404: ProblemDocument}
+_CONFLICT: dict[int, type[Value]] = {409: ProblemDocument}
+_CONTROL = {202: MigrationStatus, **_GONE, **_CONFLICT}
 
 ROUTES: tuple[Route, ...] = (
-    Route(method="POST", path="migrations", endpoint=start_migration),
-    Route(method="GET", path="migrations/{id}", endpoint=get_migration),
-    Route(method="GET", path="migrations/{id}/items", endpoint=list_items),
-    Route(method="GET", path="migrations/{id}/plan", endpoint=get_plan),
-    Route(method="POST", path="migrations/{id}/approve", endpoint=approve_migration),
-    Route(method="POST", path="migrations/{id}/reject", endpoint=reject_migration),
-    Route(method="POST", path="migrations/{id}/pause", endpoint=pause_migration),
-    Route(method="POST", path="migrations/{id}/resume", endpoint=resume_migration),
-    Route(method="POST", path="migrations/{id}/cancel", endpoint=cancel_migration),
-    Route(method="POST", path="migrations/{id}/limits", endpoint=change_limits),
-    Route(method="POST", path="migrations/{id}/retry", endpoint=retry_migration),
+    Route(
+        method="POST",
+        path="migrations",
+        endpoint=start_migration,
+        body=MigrationRequest,
+        idempotent_by_key=True,
+        answers={202: MigrationStatus, **_CONFLICT},
+    ),
+    Route(
+        method="GET", path="migrations", endpoint=list_migrations, query=MigrationQuery, answers={200: MigrationList}
+    ),
+    Route(
+        method="GET",
+        path="migrations/{id}",
+        endpoint=get_migration,
+        query=StatusQuery,
+        answers={**_STATUS, 409: MigrationStatus, 500: MigrationStatus, **_GONE},
+    ),
+    Route(
+        method="GET",
+        path="migrations/{id}/items",
+        endpoint=list_items,
+        query=ItemQuery,
+        answers={200: ItemList, **_GONE},
+        csv=True,
+    ),
+    Route(
+        method="GET",
+        path="migrations/{id}/plan",
+        endpoint=get_plan,
+        query=PlanQuery,
+        answers={200: PlanDocument, **_GONE, **_CONFLICT},
+        csv=True,
+    ),
+    Route(method="POST", path="migrations/{id}/approve", endpoint=approve_migration, body=Approval, answers=_CONTROL),
+    Route(method="POST", path="migrations/{id}/reject", endpoint=reject_migration, body=Rejection, answers=_CONTROL),
+    Route(method="POST", path="migrations/{id}/pause", endpoint=pause_migration, body=Word, answers=_CONTROL),
+    Route(method="POST", path="migrations/{id}/resume", endpoint=resume_migration, body=Word, answers=_CONTROL),
+    Route(
+        method="POST",
+        path="migrations/{id}/cancel",
+        endpoint=cancel_migration,
+        body=Stop,
+        answers={200: MigrationStatus, **_CONTROL},
+    ),
+    Route(method="POST", path="migrations/{id}/limits", endpoint=change_limits, body=NewLimits, answers=_CONTROL),
+    Route(method="POST", path="migrations/{id}/retry", endpoint=retry_migration, body=Retry, answers=_CONTROL),
+    Route(method="GET", path="items/{*resourceId}", endpoint=get_history, answers={200: ItemHistory, **_GONE}),
+    Route(method="GET", path="health/live", endpoint=get_liveness, answers={200: Health}, anonymous=True),
+    Route(method="GET", path="health/ready", endpoint=get_readiness, answers={200: Health, 503: Health}),
 )
 
 
 async def answer(
-    endpoint: Endpoint, clients: Clients, settings: Settings, req: HttpRequest, client: DurableOrchestrationClient
+    route: Route, clients: Clients, settings: Settings, req: HttpRequest, durable: DurableOrchestrationClient
 ) -> HttpResponse:
-    """An endpoint's answer, or the problem document that stands for what went wrong."""
+    """A route's answer, or the problem document that stands for what went wrong."""
     try:
-        return await endpoint(clients, settings, req, client)
+        caller = "" if route.anonymous or not settings.easy_auth else signed_in(req)
+        call = Call(clients=clients, settings=settings, req=req, durable=durable, caller=caller)
+        return await route.endpoint(call)
     except Declined as declined:
         return as_problem(declined.document)
     except Missing:
@@ -155,3 +164,37 @@ async def answer(
     except AzureError as error:
         log.warning("the ledger does not answer: %s", error)
         return as_problem(ProblemDocument(status=503, title="The ledger does not answer", detail="Try again later."))
+
+
+# --- who calls
+
+
+class _Claim(msgspec.Struct):
+    typ: str
+    val: str
+
+
+class _Principal(msgspec.Struct):
+    claims: list[_Claim] = []
+
+
+_NAMES = ("preferred_username", "upn", "name", "appid", "azp")
+
+
+def signed_in(req: HttpRequest) -> str:
+    """Who App Service's own authentication let through: a person's name, or an application's id.
+
+    The platform sets x-ms-client-principal itself and drops what a caller sends under that name. Raises Declined where
+    it is not there: the request came past the authentication.
+    """
+    try:
+        decoded = base64.b64decode(header(req, "x-ms-client-principal"), validate=True)
+        principal = msgspec.json.decode(decoded, type=_Principal)
+    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError):
+        raise Declined(401, "Sign in first", detail="The request came past the app's authentication.") from None
+    claims = {claim.typ.rpartition("/")[2]: claim.val for claim in principal.claims}
+    named: list[Any] = [claims[name] for name in _NAMES if claims.get(name)]
+    who = str(named[0]) if named else header(req, "x-ms-client-principal-id")
+    if not who:
+        raise Declined(401, "Sign in first", detail="The request does not say who was signed in.")
+    return "".join(char for char in who if char.isprintable())[:200]

@@ -38,7 +38,11 @@ class NotStarted(Exception):
 
 
 async def start(
-    clients: Clients, settings: Settings, client: DurableOrchestrationClient, request: MigrationRequest
+    clients: Clients,
+    settings: Settings,
+    client: DurableOrchestrationClient,
+    request: MigrationRequest,
+    requester: str = "",
 ) -> MigrationRecord:
     """Write the migration and its vaults to the ledger and start `migrate`; answers the record.
 
@@ -57,10 +61,11 @@ async def start(
             request=request,
             vaults=await _resolve(clients, request),
             requested_at=now,
+            requester=requester,
             limits=request.limits.applied_to(settings.default_limits),
         )
         if not await clients.ledger.insert_migration(record):
-            return await start(clients, settings, client, request)  # somebody else was faster
+            return await start(clients, settings, client, request, requester)  # somebody else was faster
     await ensure_started(clients, client, record)
     return record
 

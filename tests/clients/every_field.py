@@ -69,6 +69,8 @@ RECORDS: dict[str, Record] = {
         state=MigrationState.HALTED,
         request=a_request(id="m1", approval="none", limits=LimitChanges(poll_seconds=60, ramp=(1, 2))),
         limits=Limits(poll_seconds=60, ramp=(1, 2), stop_after_failures_percent=3),
+        requester="Zoë",
+        started_at=NOW,
         planned=7,
         plan_hash="p" * 64,
         approval_deadline=NOW,

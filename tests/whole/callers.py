@@ -36,9 +36,7 @@ async def finish(http: aiohttp.ClientSession, host: LocalHost, body: Json) -> Js
     status, document = await ask(http, "POST", "/api/migrations", body)
     assert status == 202, document
     await host.wait(document["id"])
-    status, document = await ask(http, "GET", f"/api/migrations/{document['id']}")
-    assert status == 200, document
-    return document
+    return await status_of(http, document["id"])
 
 
 async def items(http: aiohttp.ClientSession, migration: str = "m1", query: str = "") -> list[Json]:
@@ -68,4 +66,6 @@ async def pass_time(host: LocalHost, clock: SkippingClock, **duration: float) ->
 
 async def status_of(http: aiohttp.ClientSession, migration: str = "m1") -> Json:
     """Where a migration stands."""
-    return (await ask(http, "GET", f"/api/migrations/{migration}"))[1]
+    status, document = await ask(http, "GET", f"/api/migrations/{migration}?wait=false")
+    assert status == 200, document
+    return document

@@ -1,0 +1,82 @@
+"""How far a migration has come, when it may end at this pace, and what its operator should do next."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from migration.model import Value
+from migration.records import FAILURES, ItemState, MigrationRecord, MigrationState, VaultRecord
+
+
+class Progress(Value, frozen=True):
+    """VMs that are to move: how many of them are done (moved or not), in flight, waiting.
+
+    `vms_per_hour` and `estimated_end` are what the migration did so far, canaries included, and None before anything
+    is done or when nothing more is.
+    """
+
+    planned: int
+    done: int
+    in_flight: int
+    waiting: int
+    percent: int
+    vms_per_hour: float | None
+    estimated_end: datetime | None
+
+
+def progress(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetime) -> Progress:
+    """How far a migration has come at a time."""
+    counts = _counts(vaults)
+    in_flight = counts[ItemState.STARTING] + counts[ItemState.MIGRATING]
+    waiting = counts[ItemState.PLANNED]
+    done = max(record.planned - in_flight - waiting, 0)
+    hours = (now - record.started_at) / timedelta(hours=1) if record.started_at and not record.ended else 0
+    speed = done / hours if done and hours else None
+    return Progress(
+        planned=record.planned,
+        done=done,
+        in_flight=in_flight,
+        waiting=waiting,
+        percent=done * 100 // record.planned if record.planned else 100 if record.ended else 0,
+        vms_per_hour=round(speed, 1) if speed else None,
+        estimated_end=now + timedelta(hours=(in_flight + waiting) / speed) if speed else None,
+    )
+
+
+def next_action(record: MigrationRecord, vaults: Sequence[VaultRecord]) -> str:
+    """What the operator should do now, in one sentence."""
+    counts = _counts(vaults)
+    in_flight = counts[ItemState.STARTING] + counts[ItemState.MIGRATING]
+    troubled = sum(bool(vault.problem) for vault in vaults if not vault.finished)
+    if record.cancellation and not record.ended:
+        return f"Wait: {in_flight} VMs in flight are followed to their end, nothing more starts."
+    if record.state is MigrationState.RUNNING and troubled:
+        return f"Look at the {troubled} vaults that tell a problem; the others go on."
+    if record.state is MigrationState.COMPLETED:
+        return _after_the_end(record, counts)
+    return _NEXT[record.state].format(deadline=record.approval_deadline or "", in_flight=in_flight)
+
+
+def _after_the_end(record: MigrationRecord, counts: Counter[str]) -> str:
+    if record.request.mode == "plan":
+        return "Read the plan; to carry it out, start a migration with mode 'migrate'." if record.planned else _NOTHING
+    if any(counts[state] for state in (*FAILURES, ItemState.DRIFTED)):
+        return "Look at the VMs that did not come through and their remedies, then retry them."
+    return _NOTHING
+
+
+def _counts(vaults: Sequence[VaultRecord]) -> Counter[str]:
+    return sum((Counter(vault.counts) for vault in vaults), Counter[str]())
+
+
+_NOTHING = "Nothing."
+_NEXT = {
+    MigrationState.PLANNING: "Wait: the vaults are being read.",
+    MigrationState.AWAITING_APPROVAL: "Read the plan, then approve its hash or reject it, before {deadline}.",
+    MigrationState.RUNNING: "Nothing: VMs are moving.",
+    MigrationState.PAUSED: "Resume it when VMs may start again; {in_flight} in flight are followed meanwhile.",
+    MigrationState.HALTED: "Look at why VMs failed, mend that, then retry; what never started needs a new migration.",
+    MigrationState.CANCELLED: "Start a new migration when what is left may move.",
+    MigrationState.REJECTED: "Start a new migration when there is a plan to agree on.",
+    MigrationState.FAILED: "Read the problem, mend it, and start a new migration.",
+}
