@@ -2,6 +2,7 @@
 # make run       a whole migration on this machine, watched and checked
 # make serve     the same stack, kept up for you
 # make test      everything CI checks
+# make soak      random faults against the app for MINUTES (10), from a SEED that it prints
 # make bench     how much one migration costs, and how fast the simulator is
 # make third-party   other makers' clients against the simulator; not part of test, needs 1.2 GB
 
@@ -9,13 +10,15 @@ PYTHON ?= python3
 HOST ?= local
 PORT ?= 0
 SCENARIO ?= demo
+MINUTES ?= 10
+SEED ?=
 TIME_SCALE ?= 600
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: install run serve test check bench third-party clean
+.PHONY: install run serve test check soak bench third-party clean
 .DEFAULT_GOAL := test
 
 install: .venv/.ready node_modules/.ready
@@ -50,6 +53,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	node_modules/.bin/pyright
+
+soak: install
+	@$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 bench: install
 	@$(BIN)/python -m benchmarks.migration

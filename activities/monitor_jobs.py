@@ -22,14 +22,13 @@ from migration.cycle import (
     unseen,
     worth_a_look,
 )
-from migration.limits import pace
+from migration.limits import idle_pace, pace
 from migration.model import ItemId, Job, OperationOutcome, VaultId
 from migration.plan import tally
 from migration.records import IN_FLIGHT, ITEM_TRANSITIONS, ItemRecord, ItemState, MigrationRecord, Shares, VaultRecord
 from migration.steps import CycleOrder, VaultOrder
 
 AGAIN_AT_ONCE_SECONDS = 1
-WAITING_SECONDS = 60  # at most, between two looks at the ledger alone
 DETAILS_PER_LOOK = 10  # of failed jobs; each is a read of its own
 SHARE_TRIES = 20
 
@@ -124,7 +123,7 @@ async def _carry_out(
     ledger = clients.ledger
     await ledger.write_items(cycle.changed)
     counts, reasons = tally(cycle.records, frozenset(cycle.start))
-    quiet = looked and not cycle.changed and not cycle.start
+    quiet = not cycle.changed and not cycle.start
     vault = msgspec.structs.replace(
         vault,
         counts=counts,
@@ -145,7 +144,7 @@ async def _carry_out(
     if looked and not cycle.finished:
         wait = await _wait(clients, migration, vault)
     else:
-        wait = min(WAITING_SECONDS, migration.limits.poll_seconds)
+        wait = idle_pace(migration.limits.poll_seconds, vault.quiet_looks)
     return _answer(
         cycle.records,
         start=cycle.start,

@@ -28,6 +28,7 @@ PollSeconds = Annotated[int, Meta(ge=1, le=3600, description="Time between two l
 L = TypeVar("L", "Limits", "LimitChanges")
 
 QUIET_SECONDS = 1200  # backing off makes no wait longer than this
+IDLE_SECONDS = 60  # between two looks at the ledger alone, at first
 
 
 class Limits(Value, frozen=True):
@@ -112,5 +113,17 @@ def pace(requested_seconds: int, readers: int, job_reads_per_hour: int, quiet_lo
     the list leaves out, cost one more, which no pace foresees. Jobs take hours: after two looks that changed nothing
     the pace slows down, to a quarter at most.
     """
-    seconds = max(requested_seconds, -(-2 * readers * 3600 // job_reads_per_hour))
-    return max(seconds, min(seconds * 2 ** min(2, max(0, quiet_looks - 1)), QUIET_SECONDS))
+    return _backed_off(max(requested_seconds, -(-2 * readers * 3600 // job_reads_per_hour)), quiet_looks, most=2)
+
+
+def idle_pace(requested_seconds: int, quiet_looks: int) -> int:
+    """Seconds between two looks of a vault at the ledger alone, while it waits for others: room, people, the service.
+
+    A nudge wakes it earlier; a lost one delays by this much.
+    """
+    return _backed_off(min(requested_seconds, IDLE_SECONDS), quiet_looks, most=4)
+
+
+def _backed_off(seconds: int, quiet_looks: int, most: int) -> int:
+    """Twice as long for each quiet look after the first, `most` times at most."""
+    return max(seconds, min(seconds * 2 ** min(most, max(0, quiet_looks - 1)), QUIET_SECONDS))

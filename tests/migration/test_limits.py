@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from migration.limits import LimitChanges, Limits, Share, exhausted, pace, room
+from migration.limits import LimitChanges, Limits, Share, exhausted, idle_pace, pace, room
 
 
 def test_what_is_not_named_stays_as_it_is() -> None:
@@ -81,5 +81,7 @@ def test_the_pace_keeps_all_vaults_within_the_budget(requested: int, readers: in
 def test_a_quiet_vault_is_looked_at_less_and_less() -> None:
     """Never more rarely than every twenty minutes for that, nor more often than asked for."""
     assert [pace(120, 1, 150, quiet) for quiet in range(6)] == [120, 120, 240, 480, 480, 480]
+    assert [idle_pace(300, quiet) for quiet in range(8)] == [60, 60, 120, 240, 480, 960, 960, 960]
+    assert idle_pace(5, 1) == 5
     assert pace(600, 1, 150, quiet_looks=9) == 1200
     assert pace(3600, 1, 150, quiet_looks=9) == 3600
