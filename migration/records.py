@@ -229,7 +229,8 @@ class Control(StrEnum):
 class MigrationRecord(Value, frozen=True, omit_defaults=True):
     """One migration: the request as accepted and the vaults it meant then, its state, its plan's hash, who decided.
 
-    `limits` are those in force, `planned` is the number of VMs to move, `interventions` the latest ones.
+    `limits` are those in force, `planned` is the number of VMs to move, `interventions` the latest ones, `told` the
+    state that the world was last told of (migration.notices).
     """
 
     migration_id: str
@@ -246,6 +247,7 @@ class MigrationRecord(Value, frozen=True, omit_defaults=True):
     interventions: tuple[Intervention, ...] = ()
     problem: str = ""
     ended_at: datetime | None = None
+    told: MigrationState | None = None
     etag: str = ""
 
     @property

@@ -21,6 +21,8 @@ def test_defaults_leave_only_the_ledger_to_be_set() -> None:
         "job_reads_per_hour": 150,
         "default_limits": msgspec.to_builtins(Limits()),
         "retail_prices_url": "https://prices.azure.com",
+        "notice_topic_endpoint": "",
+        "public_url": "",
     }
 
 
@@ -37,6 +39,11 @@ SET = {
     "JOB_READS_PER_HOUR": ("30", 30),
     "DEFAULT_LIMITS": ('{"ramp": [], "pollSeconds": 60}', Limits(ramp=(), poll_seconds=60)),
     "RETAIL_PRICES_URL": ("", ""),
+    "NOTICE_TOPIC_ENDPOINT": (
+        "https://notices.westeurope-1.eventgrid.azure.net/api/events",
+        "https://notices.westeurope-1.eventgrid.azure.net/api/events",
+    ),
+    "PUBLIC_URL": ("https://backup.example.com/", "https://backup.example.com"),
 }
 
 
@@ -88,6 +95,9 @@ MALFORMED = [
     ("JOB_READS_PER_HOUR", "1.5"),
     ("JOB_READS_PER_HOUR", "²"),
     ("JOB_READS_PER_HOUR", "many"),
+    ("NOTICE_TOPIC_ENDPOINT", "http://notices.westeurope-1.eventgrid.azure.net/api/events"),
+    ("NOTICE_TOPIC_ENDPOINT", "notices"),
+    ("PUBLIC_URL", "backup.example.com"),
 ]
 
 
