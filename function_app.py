@@ -50,6 +50,7 @@ from clients.backup import BackupClient
 from clients.clock import utc_now
 from clients.compute import ComputeClient
 from clients.ledger import Ledger
+from clients.notices import NoticeTopic
 from clients.prices import PriceClient
 from clients.vaults import VaultClient
 from orchestrations.migrate import migrate
@@ -84,8 +85,10 @@ def connect(settings: Settings) -> Clients:
             if settings.ledger_connection_string
             else Ledger.at(settings.ledger_uri, credential, settings.ledger_table_prefix)
         ),
+        notices=NoticeTopic(settings.notice_topic_endpoint, credential),
         clock=utc_now,
         job_reads_per_hour=settings.job_reads_per_hour,
+        public_url=settings.public_url,
     )
 
 

@@ -42,6 +42,13 @@ def _optional_url(text: str) -> str:
     return _url(text) if text else ""
 
 
+def _optional_https_url(text: str) -> str:
+    url = _optional_url(text)
+    if url and not url.startswith("https://"):
+        raise ValueError("must be an https URL")  # the app's token goes there
+    return url
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError("must be a whole number above zero")
@@ -140,6 +147,21 @@ SETTINGS: tuple[Setting, ...] = (
         default="https://prices.azure.com",
         meaning="Azure Retail Prices API, asked for the price of snapshots; empty: the app's own dated table.",
     ),
+    Setting(
+        name="NOTICE_TOPIC_ENDPOINT",
+        field="notice_topic_endpoint",
+        parse=_optional_https_url,
+        default="",
+        meaning="Endpoint of the Event Grid topic that is told when a migration awaits approval, halts or ends; "
+        "empty: nobody is told.",
+    ),
+    Setting(
+        name="PUBLIC_URL",
+        field="public_url",
+        parse=_optional_url,
+        default="",
+        meaning="Where people reach the app, such as `https://backup.example.com`; notices then link to the migration.",
+    ),
 )
 
 
@@ -156,6 +178,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_limits: Limits
     easy_auth: bool
     retail_prices_url: str
+    notice_topic_endpoint: str
+    public_url: str
 
     @staticmethod
     def from_env(environ: Mapping[str, str]) -> "Settings":

@@ -1,6 +1,7 @@
-"""Move a migration to its next state, as its vaults, its approval and the hour say."""
+"""Move a migration to its next state, as its vaults, its approval and the hour say, and tell the world of it."""
 
 from clients import Clients
+from clients.telling import tell
 from migration.lifecycle import advance, fail
 from migration.records import MigrationRecord, MigrationState
 from migration.steps import AdvanceOrder, Standing
@@ -9,15 +10,14 @@ LONGEST_WAIT_SECONDS = 900  # a lost nudge delays an approval by this much at mo
 
 
 async def advance_migration(clients: Clients, order: AdvanceOrder) -> Standing:
-    """Read, decide (migration.lifecycle), write. Raises Stale where somebody decided meanwhile: ask again."""
+    """Read, decide (migration.lifecycle), write, tell. Raises Stale where somebody decided meanwhile: ask again."""
     record = await clients.ledger.read_migration(order.migration_id)
+    vaults = await clients.ledger.read_vaults(order.migration_id)
     now = clients.clock()
-    if order.problem:
-        after = fail(record, order.problem, now)
-    else:
-        after = advance(record, await clients.ledger.read_vaults(order.migration_id), now)
+    after = fail(record, order.problem, now) if order.problem else advance(record, vaults, now)
     if after is not record:
         await clients.ledger.write_migration(after)
+    await tell(clients, after, vaults)
     return Standing(state=after.state, wait_seconds=_wait(after, clients))
 
 

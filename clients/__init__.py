@@ -1,4 +1,4 @@
-"""The app's connections to the outside world: Azure Resource Manager, the ledger's tables, and the clock.
+"""The app's connections to the outside world: Azure Resource Manager, the ledger's tables, a topic, and the clock.
 
 The only package that talks to a network. What comes back are the core's values; refusals and throttles included.
 """
@@ -9,6 +9,7 @@ from clients.backup import BackupClient
 from clients.clock import Clock
 from clients.compute import ComputeClient
 from clients.ledger import Ledger
+from clients.notices import NoticeTopic
 from clients.prices import PriceClient
 from clients.vaults import VaultClient
 
@@ -17,7 +18,8 @@ from clients.vaults import VaultClient
 class Clients:
     """Everything an activity or a trigger may reach, made once in function_app.
 
-    `job_reads_per_hour` is what the app may spend of each subscription's budget of job reads.
+    `job_reads_per_hour` is what the app may spend of each subscription's budget of job reads, `public_url` where people
+    reach the app, empty where that is not known.
     """
 
     backup: BackupClient
@@ -25,8 +27,10 @@ class Clients:
     compute: ComputeClient
     prices: PriceClient
     ledger: Ledger
+    notices: NoticeTopic
     clock: Clock
     job_reads_per_hour: int
+    public_url: str
 
     async def close(self) -> None:
         """Close every connection; the Functions host never asks for it, programs and tests do."""
@@ -34,3 +38,4 @@ class Clients:
         await self.compute.close()
         await self.prices.close()
         await self.ledger.close()
+        await self.notices.close()

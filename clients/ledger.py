@@ -179,9 +179,10 @@ class Ledger:
                 found.append(record)
         return MigrationPage(migrations=tuple(found), continuation="")
 
-    async def write_migration(self, record: MigrationRecord) -> None:
-        """Replace a migration's record. Raises Stale."""
-        await self._replace("migrations", _entity("migration", record.migration_id, record), record.etag)
+    async def write_migration(self, record: MigrationRecord) -> MigrationRecord:
+        """Replace a migration's record and return it with its new ETag. Raises Stale."""
+        etag = await self._replace("migrations", _entity("migration", record.migration_id, record), record.etag)
+        return msgspec.structs.replace(record, etag=etag)
 
     # --- shares
 

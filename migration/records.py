@@ -230,7 +230,8 @@ class MigrationRecord(Value, frozen=True, omit_defaults=True):
     """One migration: the request as accepted and the vaults it meant then, its state, its plan's hash, who decided.
 
     `requester` is who was signed in, `started_at` when VMs began to move. `limits` are those in force, `planned` is the
-    number of VMs to move, `interventions` the latest ones.
+    number of VMs to move, `interventions` the latest ones, `told` the state that the world was last told of
+    (migration.notices).
     """
 
     migration_id: str
@@ -249,6 +250,7 @@ class MigrationRecord(Value, frozen=True, omit_defaults=True):
     interventions: tuple[Intervention, ...] = ()
     problem: str = ""
     ended_at: datetime | None = None
+    told: MigrationState | None = None
     etag: str = ""
 
     @property

@@ -20,6 +20,7 @@ from clients.arm import ArmReader
 from clients.backup import BackupClient
 from clients.compute import ComputeClient
 from clients.ledger import Ledger
+from clients.notices import NoticeTopic
 from clients.prices import PriceClient
 from clients.vaults import VaultClient
 from local_stack.azurite import start_azurite
@@ -105,7 +106,15 @@ async def backup(simulator: Simulator) -> AsyncIterator[BackupClient]:
 
 
 @pytest.fixture
-async def clients(simulator: Simulator, ledger: Ledger, backup: BackupClient) -> AsyncIterator[Clients]:
+def notices() -> NoticeTopic:
+    """No topic; tests that listen bring their own."""
+    return NoticeTopic("", AnyToken())
+
+
+@pytest.fixture
+async def clients(
+    simulator: Simulator, ledger: Ledger, backup: BackupClient, notices: NoticeTopic
+) -> AsyncIterator[Clients]:
     """All of the app's clients, facing the simulator and the emulator; the app's clock is the simulator's."""
     reader = ArmReader(simulator.url, SCOPE, AnyToken())
     prices = PriceClient("", simulator.clock.now)
@@ -116,8 +125,10 @@ async def clients(simulator: Simulator, ledger: Ledger, backup: BackupClient) ->
         compute=ComputeClient(reader, clock),
         prices=prices,
         ledger=ledger,
+        notices=notices,
         clock=clock,
         job_reads_per_hour=150,
+        public_url="",
     )
     await prices.close()
     await reader.close()

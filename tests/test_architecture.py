@@ -13,7 +13,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "migration": ("msgspec",),
     "settings": ("migration", "msgspec"),
     "orchestrations": ("migration", "azure.durable_functions", "msgspec"),
-    "clients": ("migration", "aiohttp", "azure.core", "azure.mgmt", "azure.data", "msgspec"),
+    "clients": ("migration", "aiohttp", "azure.core", "azure.mgmt", "azure.data", "azure.eventgrid", "msgspec"),
     "activities": ("migration", "clients", "msgspec"),
     "triggers": (
         "migration",

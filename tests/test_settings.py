@@ -22,6 +22,8 @@ def test_defaults_leave_only_the_ledger_to_be_set() -> None:
         "default_limits": msgspec.to_builtins(Limits()),
         "easy_auth": False,
         "retail_prices_url": "https://prices.azure.com",
+        "notice_topic_endpoint": "",
+        "public_url": "",
     }
 
 
@@ -39,6 +41,11 @@ SET = {
     "DEFAULT_LIMITS": ('{"ramp": [], "pollSeconds": 60}', Limits(ramp=(), poll_seconds=60)),
     "EASY_AUTH": ("True", True),
     "RETAIL_PRICES_URL": ("", ""),
+    "NOTICE_TOPIC_ENDPOINT": (
+        "https://notices.westeurope-1.eventgrid.azure.net/api/events",
+        "https://notices.westeurope-1.eventgrid.azure.net/api/events",
+    ),
+    "PUBLIC_URL": ("https://backup.example.com/", "https://backup.example.com"),
 }
 
 
@@ -90,6 +97,9 @@ MALFORMED = [
     ("JOB_READS_PER_HOUR", "1.5"),
     ("JOB_READS_PER_HOUR", "²"),
     ("JOB_READS_PER_HOUR", "many"),
+    ("NOTICE_TOPIC_ENDPOINT", "http://notices.westeurope-1.eventgrid.azure.net/api/events"),
+    ("NOTICE_TOPIC_ENDPOINT", "notices"),
+    ("PUBLIC_URL", "backup.example.com"),
 ]
 
 

@@ -30,7 +30,6 @@ Person = Annotated[
     str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f\u2028-\u202e\u2066-\u2069]+$(?!\n)")
 ]
 Comment = Annotated[str, Meta(max_length=2000)]
-Change = Callable[..., MigrationRecord]  # one of migration.interventions
 
 
 class Approval(Value, frozen=True):
@@ -82,44 +81,42 @@ class Retry(Value, frozen=True):
 async def approve_migration(call: Call) -> HttpResponse:
     """Say yes to the plan of that hash; the migration begins."""
     approval = read_body(call.req, Approval)
-    record = await _undecided(call)
-    if approval.plan_hash != record.plan_hash:
-        raise Declined(409, "This is not the plan", detail=f"the plan's hash is {record.plan_hash}")
-    return await _decide(call, record, True, approval)
+    return await _decide(call, approval, approval.plan_hash)
 
 
 async def reject_migration(call: Call) -> HttpResponse:
     """Say no to the plan; the migration ends and nothing was written."""
-    rejection = read_body(call.req, Rejection)
-    return await _decide(call, await _undecided(call), False, rejection)
+    return await _decide(call, read_body(call.req, Rejection))
 
 
-async def _undecided(call: Call) -> MigrationRecord:
-    record = await call.clients.ledger.read_migration(migration_id_of(call.req))
+async def _decide(call: Call, word: Approval | Rejection, plan_hash: str = "") -> HttpResponse:
+    """A yes to the plan of that hash; without one a no."""
+    approver = call.caller or word.approver
+    if not approver:
+        raise invalid("body", Problem(path="$.approver", message="is required"))
+
+    def decided(record: MigrationRecord, at: datetime) -> MigrationRecord:
+        _check_undecided(record)
+        if plan_hash and plan_hash != record.plan_hash:
+            raise Declined(409, "This is not the plan", detail=f"the plan's hash is {record.plan_hash}")
+        decision = Decision(
+            approved=bool(plan_hash),
+            plan_hash=record.plan_hash,
+            approver=approver,
+            comment=word.comment,
+            decided_at=at,
+        )
+        return msgspec.structs.replace(record, decision=decision)
+
+    return await _change(call, decided)
+
+
+def _check_undecided(record: MigrationRecord) -> None:
     if record.decision:
         word = "approved" if record.decision.approved else "rejected"
         raise Declined(409, "This plan is decided on", detail=f"{record.decision.approver} has {word} it")
     if record.state is not MigrationState.AWAITING_APPROVAL:
         raise Declined(409, "There is nothing to decide", detail=f"the migration is {record.state}")
-    return record
-
-
-async def _decide(call: Call, record: MigrationRecord, approved: bool, word: Approval | Rejection) -> HttpResponse:
-    approver = call.caller or word.approver
-    if not approver:
-        raise invalid("body", Problem(path="$.approver", message="is required"))
-    decision = Decision(
-        approved=approved,
-        plan_hash=record.plan_hash,
-        approver=approver,
-        comment=word.comment,
-        decided_at=call.clients.clock(),
-    )
-    record = msgspec.structs.replace(record, decision=decision)
-    await call.clients.ledger.write_migration(record)
-    await ensure_started(call.clients, call.durable, record)
-    await nudge(call.clients, call.durable, record)
-    return await status_answer(call, record, status_code=202)
 
 
 # --- interventions
@@ -149,31 +146,34 @@ async def change_limits(call: Call) -> HttpResponse:
     return await _intervene(call, new, partial(interventions.change_limits, changes=new.limits))
 
 
-async def _intervene(call: Call, word: Word, change: Change) -> HttpResponse:
+async def _intervene(call: Call, word: Word, intervention: Callable[..., MigrationRecord]) -> HttpResponse:
     by = call.caller or word.by
-    record = await _changed(
-        call, migration_id_of(call.req), lambda record, at: change(record, by=by, comment=word.comment, at=at)
-    )
+    return await _change(call, lambda record, at: intervention(record, by=by, comment=word.comment, at=at))
+
+
+# --- any change
+
+
+async def _change(call: Call, change: Callable[[MigrationRecord, datetime], MigrationRecord]) -> HttpResponse:
+    """Write the change to the ledger, wake whom it concerns, answer with the status."""
+    record = await _written(call, change)
     await ensure_started(call.clients, call.durable, record)
     await nudge(call.clients, call.durable, record)
     return await status_answer(call, record, status_code=200 if record.ended else 202)
 
 
-async def _changed(
-    call: Call, migration_id: str, change: Callable[[MigrationRecord, datetime], MigrationRecord]
-) -> MigrationRecord:
-    """The record after the change. Raises NotNow; Stale where others keep changing it."""
+async def _written(call: Call, change: Callable[[MigrationRecord, datetime], MigrationRecord]) -> MigrationRecord:
+    """The record after the change. Raises what the change raises; Stale where others keep changing the record."""
     for _ in range(TRIES):
-        before = await call.clients.ledger.read_migration(migration_id)
+        before = await call.clients.ledger.read_migration(migration_id_of(call.req))
         after = change(before, call.clients.clock())
         if after is before:
             return before
         try:
-            await call.clients.ledger.write_migration(after)
+            return await call.clients.ledger.write_migration(after)
         except Stale:
             continue
-        return after
-    raise Stale(migration_id)
+    raise Stale("the migration's record")
 
 
 # --- retry

@@ -64,7 +64,7 @@ class CannedAzure:
     async def __aenter__(self) -> Self:
         self._runner = web.ServerRunner(web.Server(self._answer), handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=_server_tls()).start()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=server_tls()).start()
         self.url = f"https://127.0.0.1:{self._runner.addresses[0][1]}"
         self.backup = BackupClient(self.url, SCOPE, AnyToken())
         self.arm = ArmReader(self.url, SCOPE, AnyToken())
@@ -90,7 +90,7 @@ class CannedAzure:
 
 
 @cache
-def _server_tls() -> ssl.SSLContext:
+def server_tls() -> ssl.SSLContext:
     """TLS of an authority that the app's clients trust from now on."""
     authority = trustme.CA()
     aiohttp.connector._SSL_CONTEXT_VERIFIED.load_verify_locations(cadata=authority.cert_pem.bytes().decode())

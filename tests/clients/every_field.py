@@ -81,6 +81,7 @@ RECORDS: dict[str, Record] = {
         ),
         problem="5 VMs of this vault failed",
         ended_at=NOW,
+        told=MigrationState.AWAITING_APPROVAL,
         etag="e",
     ),
     "shares of nobody": Shares(migration_id="m1"),

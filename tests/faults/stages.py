@@ -27,6 +27,7 @@ from clients.arm import ArmReader
 from clients.backup import BackupClient
 from clients.compute import ComputeClient
 from clients.ledger import Ledger
+from clients.notices import NoticeTopic
 from clients.prices import PriceClient
 from clients.vaults import VaultClient
 from local_host.actions import DurableNames
@@ -167,6 +168,8 @@ async def in_process(
             prices=PriceClient("", app_time),
             ledger=ledger,
             clock=app_time,
+            notices=NoticeTopic("", AnyToken()),
+            public_url="",
             job_reads_per_hour=150,
         )
         until.push_async_callback(clients.close)

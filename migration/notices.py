@@ -1,0 +1,82 @@
+"""What a migration tells the world, as CloudEvents: its plan awaits approval, it was halted, it has ended.
+
+Which state is told as what is a table. An event's id is made of the migration and the state, which a migration comes
+into only once, so that whoever receives an event twice can drop the second.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from migration.model import Value
+from migration.records import MigrationRecord, MigrationState, VaultRecord
+
+SOURCE = "/backup-migration/migrations"
+PROBLEM_CHARACTERS = 2000  # a problem may quote whole pages that Azure answered; an event has a size limit
+
+NOTICES: Mapping[MigrationState, str] = {
+    MigrationState.AWAITING_APPROVAL: "BackupMigration.AwaitingApproval",
+    MigrationState.HALTED: "BackupMigration.Halted",
+    MigrationState.COMPLETED: "BackupMigration.Ended",
+    MigrationState.CANCELLED: "BackupMigration.Ended",
+    MigrationState.REJECTED: "BackupMigration.Ended",
+    MigrationState.FAILED: "BackupMigration.Ended",
+}
+"""The states that are told, and the type of each one's event."""
+
+
+class NoticeData(Value, frozen=True):
+    """What a notice says: `items` counts VMs by state; `status_url` is empty where the app's address is not known."""
+
+    id: str
+    state: MigrationState
+    mode: str
+    plan_hash: str
+    items: dict[str, int]
+    problem: str
+    approval_deadline: datetime | None
+    status_url: str
+
+
+class Notice(Value, frozen=True):
+    """A CloudEvent, by the names of its attributes. `time` is when the migration came into its state."""
+
+    id: str
+    type: str
+    subject: str
+    time: datetime | None
+    data: NoticeData
+    source: str = SOURCE
+
+
+def due_notice(record: MigrationRecord, vaults: Sequence[VaultRecord], public_url: str) -> Notice | None:
+    """What is to be told of a migration; None where its state is not one that is told, or was told already.
+
+    `public_url` is where people reach the app, empty where that is not known. The same record and vaults make the same
+    notice, whenever it is told.
+    """
+    if record.state not in NOTICES or record.told is record.state:
+        return None
+    return Notice(
+        id=f"{record.migration_id}/{record.state}",
+        type=NOTICES[record.state],
+        subject=record.migration_id,
+        time=_since(record),
+        data=NoticeData(
+            id=record.migration_id,
+            state=record.state,
+            mode=record.request.mode,
+            plan_hash=record.plan_hash,
+            items=dict(sorted(sum((Counter(vault.counts) for vault in vaults), Counter[str]()).items())),
+            problem=record.problem[:PROBLEM_CHARACTERS],
+            approval_deadline=record.approval_deadline,
+            status_url=f"{public_url}/api/migrations/{record.migration_id}" if public_url else "",
+        ),
+    )
+
+
+def _since(record: MigrationRecord) -> datetime | None:
+    """When the migration came into its state: it ended, or else its wait for approval began."""
+    if record.ended_at or not record.approval_deadline:
+        return record.ended_at
+    return record.approval_deadline - timedelta(hours=record.request.approval_timeout_hours)
