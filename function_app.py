@@ -16,6 +16,8 @@ retry_migration     HTTP POST /api/migrations/{id}/retry
 get_history         HTTP GET  /api/items/{*resourceId}
 get_liveness        HTTP GET  /api/health/live
 get_readiness       HTTP GET  /api/health/ready
+get_openapi         HTTP GET  /api/openapi.json
+get_swagger         HTTP GET  /api/swagger.json
 migrate             orchestration
 migrate_vaults      orchestration
 migrate_vault       orchestration
@@ -58,6 +60,7 @@ from orchestrations.migrate_vault import migrate_vault
 from orchestrations.migrate_vaults import migrate_vaults
 from settings import Settings
 from triggers import http
+from triggers.route import Route
 
 ACTIVITIES = (
     survey_vault,
@@ -103,7 +106,7 @@ def bind_activity(activity: Callable[[Clients, Any], Awaitable[Any]], clients: C
     return run
 
 
-def bind_route(route: http.Route, clients: Clients, settings: Settings) -> Callable[..., Any]:
+def bind_route(route: Route, clients: Clients, settings: Settings) -> Callable[..., Any]:
     """The function the HTTP trigger calls."""
 
     async def run(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:

@@ -8,9 +8,13 @@ import hashlib
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
+
+Instant = Annotated[datetime, Meta(tz=True)]
+"""A moment: aware, UTC by our making, ISO 8601 on the wire."""
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from migration.model import Value
+from migration.model import Instant, Value
 from migration.records import MigrationRecord, MigrationState, VaultRecord
 
 SOURCE = "/backup-migration/migrations"
@@ -34,7 +34,7 @@ class NoticeData(Value, frozen=True):
     plan_hash: str
     items: dict[str, int]
     problem: str
-    approval_deadline: datetime | None
+    approval_deadline: Instant | None
     status_url: str
 
 
@@ -44,7 +44,7 @@ class Notice(Value, frozen=True):
     id: str
     type: str
     subject: str
-    time: datetime | None
+    time: Instant | None
     data: NoticeData
     source: str = SOURCE
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from migration.model import Value
+from migration.model import Instant, Value
 from migration.records import FAILURES, ItemState, MigrationRecord, MigrationState, VaultRecord
 
 
@@ -21,7 +21,7 @@ class Progress(Value, frozen=True):
     waiting: int
     percent: int
     vms_per_hour: float | None
-    estimated_end: datetime | None
+    estimated_end: Instant | None
 
 
 def progress(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetime) -> Progress:

@@ -1,7 +1,6 @@
 """The ledger's records: migrations, their vaults, their items; and the only ways their states may change."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -9,7 +8,7 @@ import msgspec
 
 from migration.cost import CostRange, Estimate
 from migration.limits import LimitChanges, Limits, Share, together
-from migration.model import Finding, Value
+from migration.model import Finding, Instant, Value
 from migration.request import MigrationRequest
 
 
@@ -117,12 +116,12 @@ class ItemRecord(Value, frozen=True, omit_defaults=True):
     message: str = ""
     warnings: tuple[str, ...] = ()
     tries: int = 0
-    conflict_since: datetime | None = None
+    conflict_since: Instant | None = None
     operation_id: str = ""
     job_id: str = ""
-    claimed_at: datetime | None = None
-    written_at: datetime | None = None
-    settled_at: datetime | None = None
+    claimed_at: Instant | None = None
+    written_at: Instant | None = None
+    settled_at: Instant | None = None
     etag: str = ""
 
     def to(self, state: ItemState, **changes: object) -> "ItemRecord":
@@ -169,9 +168,9 @@ class VaultRecord(Value, frozen=True, omit_defaults=True):
     plan_hash: str = ""
     counts: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     reasons: dict[str, int] = msgspec.field(default_factory=dict[str, int])
-    checked_at: datetime | None = None
+    checked_at: Instant | None = None
     quiet_looks: int = 0
-    unreadable_since: datetime | None = None
+    unreadable_since: Instant | None = None
     etag: str = ""
 
 
@@ -197,7 +196,7 @@ class Decision(Value, frozen=True):
     plan_hash: str
     approver: str
     comment: str
-    decided_at: datetime
+    decided_at: Instant
 
 
 class Intervention(Value, frozen=True, omit_defaults=True):
@@ -206,7 +205,7 @@ class Intervention(Value, frozen=True, omit_defaults=True):
     what: Literal["pause", "resume", "cancel", "limits"]
     by: str
     comment: str
-    at: datetime
+    at: Instant
     limits: LimitChanges = LimitChanges()
 
 
@@ -215,7 +214,7 @@ class Cancellation(Value, frozen=True):
 
     by: str
     cancel_jobs: bool
-    at: datetime
+    at: Instant
 
 
 class Control(StrEnum):
@@ -238,18 +237,18 @@ class MigrationRecord(Value, frozen=True, omit_defaults=True):
     state: MigrationState
     request: MigrationRequest
     vaults: tuple[str, ...]
-    requested_at: datetime
+    requested_at: Instant
     requester: str = ""
-    started_at: datetime | None = None
+    started_at: Instant | None = None
     limits: Limits = Limits()
     planned: int = 0
     plan_hash: str = ""
-    approval_deadline: datetime | None = None
+    approval_deadline: Instant | None = None
     decision: Decision | None = None
     cancellation: Cancellation | None = None
     interventions: tuple[Intervention, ...] = ()
     problem: str = ""
-    ended_at: datetime | None = None
+    ended_at: Instant | None = None
     told: MigrationState | None = None
     etag: str = ""
 

@@ -9,7 +9,7 @@ from migration.compare import Difference
 from migration.cost import CostRange, basis
 from migration.lifecycle import estimate_of, over_budget
 from migration.limits import Limits
-from migration.model import Finding, Severity, Value
+from migration.model import Finding, Instant, Severity, Value
 from migration.preflight import RULES
 from migration.progress import Progress, next_action, progress
 from migration.records import (
@@ -37,7 +37,7 @@ class VaultStatus(Value, frozen=True):
     finished: bool
     problem: str
     halted: str
-    checked_at: datetime | None
+    checked_at: Instant | None
 
 
 class Links(Value, frozen=True):
@@ -66,11 +66,11 @@ class MigrationStatus(Value, frozen=True):
     mode: str
     request: MigrationRequest
     limits: Limits
-    requested_at: datetime
+    requested_at: Instant
     requester: str
-    ended_at: datetime | None
+    ended_at: Instant | None
     plan_hash: str
-    approval_deadline: datetime | None
+    approval_deadline: Instant | None
     decision: Decision | None
     cancellation: Cancellation | None
     interventions: tuple[Intervention, ...]
@@ -89,9 +89,9 @@ class MigrationSummary(Value, frozen=True):
     id: str
     state: MigrationState
     mode: str
-    requested_at: datetime
+    requested_at: Instant
     requester: str
-    ended_at: datetime | None
+    ended_at: Instant | None
     vaults: int
     items: dict[str, int]
     problem: str
@@ -127,8 +127,8 @@ class ItemStatus(Value, frozen=True):
     target_policy: str
     operation_id: str
     job_id: str
-    written_at: datetime | None
-    settled_at: datetime | None
+    written_at: Instant | None
+    settled_at: Instant | None
 
 
 class ItemList(Value, frozen=True):

@@ -4,11 +4,8 @@ Every answer is a document of documents.py; everything wrong is a problem docume
 that refuses has started and written nothing.
 """
 
-import base64
-import binascii
 import logging
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from azure.core.exceptions import AzureError
@@ -46,33 +43,31 @@ from triggers.documents import (
     PlanDocument,
     ProblemDocument,
 )
-from triggers.exchange import Call, Declined, Endpoint, as_problem, header, invalid
+from triggers.exchange import Call, Declined, as_problem, invalid, site_of
 from triggers.health import get_liveness, get_readiness
+from triggers.identity import signed_in
 from triggers.items import ItemQuery, get_history, list_items
 from triggers.migrations import MigrationQuery, StatusQuery, get_migration, list_migrations, start_migration
+from triggers.openapi import openapi, swagger
 from triggers.plans import PlanQuery, get_plan
+from triggers.route import Route
 from triggers.starting import NotStarted, OutOfScope, Taken
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Route:
-    """A row of the table of endpoints: what it takes, and which document each status code comes with.
+async def get_openapi(call: Call) -> HttpResponse:
+    """This API's description, as OpenAPI 3.1."""
+    return _description(openapi(ROUTES, site_of(call.req)))
 
-    Beside these every route that is not `anonymous` may answer 401 and 403 before it is asked, and 503 where the
-    ledger or Azure is away; every body may be answered 400 and 413, every query 400.
-    """
 
-    method: Literal["GET", "POST"]
-    path: str
-    endpoint: Endpoint
-    answers: dict[int, type[Value]]
-    body: type[Value] | None = None
-    query: type[Value] | None = None
-    csv: bool = False
-    idempotent_by_key: bool = False
-    anonymous: bool = False
+async def get_swagger(call: Call) -> HttpResponse:
+    """This API's description as Swagger 2.0, for custom connectors of Logic Apps and Power Platform."""
+    return _description(swagger(ROUTES, site_of(call.req)))
+
+
+def _description(document: dict[str, Any]) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(document), mimetype="application/json")
 
 
 _STATUS: dict[int, type[Value]] = {200: MigrationStatus, 202: MigrationStatus}
@@ -86,7 +81,7 @@ ROUTES: tuple[Route, ...] = (
         path="migrations",
         endpoint=start_migration,
         body=MigrationRequest,
-        idempotent_by_key=True,
+        idempotency_key=True,
         answers={202: MigrationStatus, **_CONFLICT},
     ),
     Route(
@@ -131,6 +126,8 @@ ROUTES: tuple[Route, ...] = (
     Route(method="GET", path="items/{*resourceId}", endpoint=get_history, answers={200: ItemHistory, **_GONE}),
     Route(method="GET", path="health/live", endpoint=get_liveness, answers={200: Health}, anonymous=True),
     Route(method="GET", path="health/ready", endpoint=get_readiness, answers={200: Health, 503: Health}),
+    Route(method="GET", path="openapi.json", endpoint=get_openapi, answers={}, anonymous=True),
+    Route(method="GET", path="swagger.json", endpoint=get_swagger, answers={}, anonymous=True),
 )
 
 
@@ -164,37 +161,3 @@ async def answer(
     except AzureError as error:
         log.warning("the ledger does not answer: %s", error)
         return as_problem(ProblemDocument(status=503, title="The ledger does not answer", detail="Try again later."))
-
-
-# --- who calls
-
-
-class _Claim(msgspec.Struct):
-    typ: str
-    val: str
-
-
-class _Principal(msgspec.Struct):
-    claims: list[_Claim] = []
-
-
-_NAMES = ("preferred_username", "upn", "name", "appid", "azp")
-
-
-def signed_in(req: HttpRequest) -> str:
-    """Who App Service's own authentication let through: a person's name, or an application's id.
-
-    The platform sets x-ms-client-principal itself and drops what a caller sends under that name. Raises Declined where
-    it is not there: the request came past the authentication.
-    """
-    try:
-        decoded = base64.b64decode(header(req, "x-ms-client-principal"), validate=True)
-        principal = msgspec.json.decode(decoded, type=_Principal)
-    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError):
-        raise Declined(401, "Sign in first", detail="The request came past the app's authentication.") from None
-    claims = {claim.typ.rpartition("/")[2]: claim.val for claim in principal.claims}
-    named: list[Any] = [claims[name] for name in _NAMES if claims.get(name)]
-    who = str(named[0]) if named else header(req, "x-ms-client-principal-id")
-    if not who:
-        raise Declined(401, "Sign in first", detail="The request does not say who was signed in.")
-    return "".join(char for char in who if char.isprintable())[:200]
