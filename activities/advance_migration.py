@@ -17,8 +17,8 @@ async def advance_migration(clients: Clients, order: AdvanceOrder) -> Standing:
     after = fail(record, order.problem, now) if order.problem else advance(record, vaults, now)
     if after is not record:
         await clients.ledger.write_migration(after)
-    await tell(clients, after, vaults)
-    return Standing(state=after.state, wait_seconds=_wait(after, clients))
+    told = (await tell(clients, after, vaults)).told is after.state or not clients.notices.configured
+    return Standing(state=after.state, wait_seconds=_wait(after, clients), told=told or not after.ended)
 
 
 def _wait(record: MigrationRecord, clients: Clients) -> int:

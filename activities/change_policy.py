@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import msgspec
-
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
 from clients.backup import Accepted
@@ -37,7 +35,8 @@ async def change_policy(clients: Clients, order: ItemOrder) -> Change:
     holder = await _claim(clients, order)
     if holder != order.migration_id:
         message = f"migration {holder} is at work on this VM"
-        await ledger.write_item(record.to(ItemState.REFUSED, reason=HELD_ELSEWHERE, message=message))
+        held = record.to(ItemState.REFUSED, reason=HELD_ELSEWHERE, message=message, settled_at=gate.checked_at)
+        await ledger.write_item(held)
         return SETTLED
     record = await ledger.write_item(record.to(ItemState.STARTING, claimed_at=gate.checked_at))
 
@@ -88,6 +87,4 @@ async def _is_over(clients: Clients, order: ItemOrder, holder: str) -> bool:
 
 
 def _refused(record: ItemRecord, refused: Refused) -> ItemRecord:
-    return msgspec.structs.replace(
-        record.to(ItemState.REFUSED), reason=refused.code, message=refused.message, settled_at=record.claimed_at
-    )
+    return record.to(ItemState.REFUSED, reason=refused.code, message=refused.message, settled_at=record.claimed_at)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -22,18 +23,45 @@ from migration.cycle import (
     unseen,
     worth_a_look,
 )
-from migration.limits import idle_pace, pace
+from migration.limits import Share, idle_pace, pace
 from migration.model import ItemId, Job, OperationOutcome, VaultId
 from migration.plan import tally
 from migration.records import IN_FLIGHT, ITEM_TRANSITIONS, ItemRecord, ItemState, MigrationRecord, Shares, VaultRecord
-from migration.steps import CycleOrder, VaultOrder
+from migration.steps import CycleAnswer, VaultOrder
 
 AGAIN_AT_ONCE_SECONDS = 1
 DETAILS_PER_LOOK = 10  # of failed jobs; each is a read of its own
 SHARE_TRIES = 20
 
 
-async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleOrder:
+class Overtaken(Exception):
+    """Another delivery of the same look has come further: this one's decision is nobody's any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """One delivery of this activity: the vault as the ledger has it, and the clients to ask and tell."""
+
+    clients: Clients
+    migration: MigrationRecord
+    vault: VaultRecord
+    records: Sequence[ItemRecord]
+    may_write: bool
+
+    def terms(self, shares: Shares, writable: bool) -> Terms:
+        """What the migration allows this vault, next to the others."""
+        migration = self.migration
+        return Terms(
+            limits=migration.limits,
+            control=migration.control,
+            others=shares.others(self.vault.vault_key),
+            planned=migration.planned,
+            writable=writable,
+            cancel_jobs=bool(migration.cancellation and migration.cancellation.cancel_jobs),
+        )
+
+
+async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleAnswer:
     """Observe, decide (migration.cycle.next_cycle), and write the decision to the ledger.
 
     Costs one job-list read; a second one, and one list of the items, only where something in flight has gone quiet;
@@ -42,85 +70,65 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleOrder:
     ledger, for another try.
     """
     ledger = clients.ledger
-    migration = await ledger.read_migration(order.migration_id)
-    vault = await ledger.read_vault(order.migration_id, order.vault_key)
-    records = await ledger.read_items(order.migration_id, order.vault_key)
-    shares = await ledger.read_shares(order.migration_id)
-    writable = order.no_writes_before is None or clients.clock() >= order.no_writes_before
-    looks = worth_a_look(records, _terms(migration, vault, shares, writable))
-    try:
-        seen = (
-            await _observe(clients, VaultId.parse(vault.vault_id), records)
-            if looks
-            else Observation(now=clients.clock(), jobs=())
-        )
-    except (Throttled, Unavailable) as trouble:
-        return await _later(clients, migration, vault, records, trouble)
-    except Refused as refused:
-        patience = timedelta(hours=migration.limits.job_timeout_hours)
-        if vault.unreadable_since is None or clients.clock() - vault.unreadable_since <= patience:
-            since = vault.unreadable_since or clients.clock()
-            vault = msgspec.structs.replace(vault, unreadable_since=since)
-            return await _later(clients, migration, vault, records, refused)
-        cycle = give_up(records, str(refused), clients.clock())
-        await _count(clients, shares, vault.vault_key, cycle)
-        return await _carry_out(clients, migration, vault, cycle, clients.clock(), looked=False)
-
-    # Without a look at the jobs nothing may start, whatever the other vaults have left room for meanwhile.
-    cycle = await _decide(clients, migration, vault, records, seen, writable and looks)
-    return await _carry_out(clients, migration, vault, cycle, seen.now, looks)
-
-
-def _terms(migration: MigrationRecord, vault: VaultRecord, shares: Shares, writable: bool) -> Terms:
-    return Terms(
-        limits=migration.limits,
-        control=migration.control,
-        others=shares.others(vault.vault_key),
-        planned=migration.planned,
-        writable=writable,
-        cancel_jobs=bool(migration.cancellation and migration.cancellation.cancel_jobs),
+    visit = Visit(
+        clients=clients,
+        migration=await ledger.read_migration(order.migration_id),
+        vault=await ledger.read_vault(order.migration_id, order.vault_key),
+        records=await ledger.read_items(order.migration_id, order.vault_key),
+        may_write=order.no_writes_before is None or clients.clock() >= order.no_writes_before,
     )
+    shares = await ledger.read_shares(order.migration_id)
+    if not worth_a_look(visit.records, visit.terms(shares, visit.may_write)):
+        # Without a look at the jobs nothing may start, whatever the other vaults leave room for meanwhile.
+        seen = Observation(now=clients.clock(), jobs=())
+        cycle = await _decide(visit, seen, writable=False)
+        vault = await _carry_out(visit, cycle, seen.now)
+        return _answer(cycle, idle_pace(visit.migration.limits.poll_seconds, vault.quiet_looks))
+    try:
+        seen = await _observe(clients, VaultId.parse(visit.vault.vault_id), visit.records)
+    except Refused as refused:
+        return await _refused(visit, refused)
+    except (Throttled, Unavailable) as trouble:
+        return await _later(visit, trouble, visit.vault.unreadable_since)
+    cycle = await _decide(visit, seen, visit.may_write)
+    vault = await _carry_out(visit, cycle, seen.now)
+    return _answer(cycle, *await _paces(visit, vault))
 
 
 # --- deciding
 
 
-async def _decide(
-    clients: Clients,
-    migration: MigrationRecord,
-    vault: VaultRecord,
-    records: Sequence[ItemRecord],
-    seen: Observation,
-    writable: bool,
-) -> Cycle:
+async def _decide(visit: Visit, seen: Observation, writable: bool) -> Cycle:
     """The cycle, with what it starts counted among all vaults of the migration before anything is written.
 
     Vaults that decide at the same moment take turns: the later one decides again by what the former has left.
     Raises Stale where its turn does not come.
     """
     for turn in range(SHARE_TRIES):
-        shares = await clients.ledger.read_shares(migration.migration_id)
-        cycle = next_cycle(records, seen, _terms(migration, vault, shares, writable))
+        shares = await visit.clients.ledger.read_shares(visit.migration.migration_id)
+        cycle = next_cycle(visit.records, seen, visit.terms(shares, writable))
         try:
-            await _count(clients, shares, vault.vault_key, cycle)
+            await _count(visit, shares, cycle)
         except Stale:
             await asyncio.sleep(random.uniform(0, 0.02 * (turn + 1)))
             continue
         return cycle
-    raise Stale(f"shares of {migration.migration_id}")
+    raise Stale(f"shares of {visit.migration.migration_id}")
 
 
-async def _count(clients: Clients, shares: Shares, vault_key: str, cycle: Cycle) -> None:
-    if shares.vaults.get(vault_key) != cycle.share:
-        vaults = {**shares.vaults, vault_key: cycle.share}
-        await clients.ledger.write_shares(msgspec.structs.replace(shares, vaults=vaults))
+async def _count(visit: Visit, shares: Shares, cycle: Cycle) -> None:
+    """Count the cycle in the shares. Raises Stale; and where this delivery has been overtaken by another one."""
+    key, ledger = visit.vault.vault_key, visit.clients.ledger
+    if shares.vaults.get(key, Share()) == cycle.share:
+        return
+    if (await ledger.read_vault(visit.vault.migration_id, key)).etag != visit.vault.etag:
+        raise Overtaken(key)
+    await ledger.write_shares(msgspec.structs.replace(shares, vaults={**shares.vaults, key: cycle.share}))
 
 
-async def _carry_out(
-    clients: Clients, migration: MigrationRecord, vault: VaultRecord, cycle: Cycle, now: datetime, looked: bool
-) -> CycleOrder:
-    """Write what was decided; answers what the orchestration does next."""
-    ledger = clients.ledger
+async def _carry_out(visit: Visit, cycle: Cycle, now: datetime) -> VaultRecord:
+    """Write what was decided; answers the vault's record."""
+    ledger, vault = visit.clients.ledger, visit.vault
     await ledger.write_items(cycle.changed)
     counts, reasons = tally(cycle.records, frozenset(cycle.start))
     quiet = not cycle.changed and not cycle.start
@@ -128,67 +136,81 @@ async def _carry_out(
         vault,
         counts=counts,
         reasons=reasons,
-        problem="",
-        halted=cycle.halted,
+        problem="" if visit.may_write else vault.problem,
+        halted=cycle.halted or vault.halted,
         finished=cycle.finished,
         checked_at=now,
         quiet_looks=vault.quiet_looks + 1 if quiet else 0,
-        unreadable_since=None if looked else vault.unreadable_since,
+        unreadable_since=None,
     )
     await ledger.write_vault(vault)
     ended = {record.item_name for record in cycle.records if record.state not in ITEM_TRANSITIONS}
     if cycle.finished or any(record.item_name in ended for record in cycle.changed):
-        await ledger.release(vault.vault_key, migration.migration_id, ended)
+        await ledger.release(vault.vault_key, visit.migration.migration_id, ended)
     if cycle.finished:
-        await ledger.forget_reader(*_reader(migration, vault))
-    if looked and not cycle.finished:
-        wait = await _wait(clients, migration, vault)
-    else:
-        wait = idle_pace(migration.limits.poll_seconds, vault.quiet_looks)
-    return _answer(
-        cycle.records,
-        start=cycle.start,
-        cancel=cycle.cancel,
-        wait_seconds=AGAIN_AT_ONCE_SECONDS if cycle.more else wait,
-        finished=cycle.finished,
-        note=cycle.halted,
-    )
+        await ledger.forget_reader(*_reader(visit))
+    return vault
+
+
+# --- a vault that can't be read
+
+
+async def _refused(visit: Visit, refused: Refused) -> CycleAnswer:
+    now = visit.clients.clock()
+    since = visit.vault.unreadable_since or now
+    if now - since <= timedelta(hours=visit.migration.limits.job_timeout_hours):
+        return await _later(visit, refused, since)
+    cycle = give_up(visit.records, str(refused), now)
+    await _count(visit, await visit.clients.ledger.read_shares(visit.migration.migration_id), cycle)
+    await _carry_out(visit, cycle, now)
+    return _answer(cycle, wait_seconds=0)
+
+
+async def _later(
+    visit: Visit, trouble: Refused | Throttled | Unavailable, unreadable_since: datetime | None
+) -> CycleAnswer:
+    """Nothing is known and nothing starts; the vault's record says why."""
+    vault = msgspec.structs.replace(visit.vault, problem=str(trouble), unreadable_since=unreadable_since)
+    await visit.clients.ledger.write_vault(vault)
+    wait, soonest = await _paces(visit, vault)
+    wait = max(wait, trouble.seconds if isinstance(trouble, Throttled) else 0)
+    unchanged = Cycle(records=tuple(visit.records), changed=(), share=Share())
+    return _answer(unchanged, wait, soonest, note=str(trouble)[:500])
 
 
 # --- waiting
 
 
-async def _later(
-    clients: Clients,
-    migration: MigrationRecord,
-    vault: VaultRecord,
-    records: Sequence[ItemRecord],
-    trouble: Refused | Throttled | Unavailable,
-) -> CycleOrder:
-    """Nothing is known and nothing starts; the vault's record says why."""
-    await clients.ledger.write_vault(msgspec.structs.replace(vault, problem=str(trouble)))
-    wait = await _wait(clients, migration, vault)
-    return _answer(
-        records,
-        start=(),
-        wait_seconds=max(wait, trouble.seconds if isinstance(trouble, Throttled) else 0),
-        finished=False,
-        note=str(trouble)[:500],
-    )
-
-
-async def _wait(clients: Clients, migration: MigrationRecord, vault: VaultRecord) -> int:
-    """Seconds to the next look, by who else looks at vaults of the subscription now, in any migration."""
-    subscription, reader = _reader(migration, vault)
+async def _paces(visit: Visit, vault: VaultRecord) -> tuple[int, int]:
+    """Seconds to the next look, and the fewest to any, by who else looks at the subscription now, in any migration."""
+    if vault.finished:
+        return 0, 0
+    clients = visit.clients
+    subscription, reader = _reader(visit)
     now = clients.clock()
-    readers = {*await clients.ledger.readers(subscription, now), reader}
-    wait = pace(migration.limits.poll_seconds, len(readers), clients.job_reads_per_hour, vault.quiet_looks)
+    readers = len({*await clients.ledger.readers(subscription, now), reader})
+    wait = pace(visit.migration.limits.poll_seconds, readers, clients.job_reads_per_hour, vault.quiet_looks)
     await clients.ledger.note_reader(subscription, reader, until=now + timedelta(seconds=2 * wait))
-    return wait
+    return wait, pace(1, readers, clients.job_reads_per_hour)
 
 
-def _reader(migration: MigrationRecord, vault: VaultRecord) -> tuple[str, str]:
-    return VaultId.parse(vault.vault_id).subscription.lower(), f"{migration.migration_id}|{vault.vault_key}"
+def _reader(visit: Visit) -> tuple[str, str]:
+    vault = visit.vault
+    return VaultId.parse(vault.vault_id).subscription.lower(), f"{vault.migration_id}|{vault.vault_key}"
+
+
+def _answer(cycle: Cycle, wait_seconds: int, soonest_seconds: int = 0, note: str = "") -> CycleAnswer:
+    """What the orchestration does next."""
+    return CycleAnswer(
+        start=cycle.start,
+        cancel=cycle.cancel,
+        wait_seconds=0 if cycle.finished else AGAIN_AT_ONCE_SECONDS if cycle.more else wait_seconds,
+        soonest_seconds=soonest_seconds,
+        finished=cycle.finished,
+        in_flight=sum(record.state in IN_FLIGHT for record in cycle.records),
+        waiting=sum(record.state is ItemState.PLANNED for record in cycle.records),
+        note=note or cycle.halted,
+    )
 
 
 # --- observing
@@ -204,8 +226,12 @@ async def _observe(clients: Clients, vault: VaultId, records: Sequence[ItemRecor
     recent = await clients.backup.jobs_since(vault, since)
     jobs: dict[str, Job] = {job.id: job for job in (*running.jobs, *recent.jobs)}
     dark = unexplained(quiet, jobs.values())
+    unread = set(dark)
     for job_id in dark[:DETAILS_PER_LOOK]:
-        jobs[job_id] = await _details(clients, vault, jobs[job_id])
+        explained = await _details(clients, vault, jobs[job_id])
+        if explained:
+            jobs[job_id] = explained
+            unread.remove(job_id)
     items = await clients.backup.list_items(vault)
     operations = {
         record.item_name: await _operation(clients, vault, record.operation_id)
@@ -216,16 +242,18 @@ async def _observe(clients: Clients, vault: VaultId, records: Sequence[ItemRecor
         jobs=tuple(jobs.values()),
         items={ItemId.parse(item.id).name: item for item in items},
         operations=operations,
-        unread=frozenset(dark[DETAILS_PER_LOOK:]),
+        unread=unread,
     )
 
 
-async def _details(clients: Clients, vault: VaultId, job: Job) -> Job:
-    """The job with its errors; without them where it can't be read: one job must not blind the vault."""
+async def _details(clients: Clients, vault: VaultId, job: Job) -> Job | None:
+    """The job with its errors; without them where it may not be read; None where it can't be now."""
     try:
         return await clients.backup.get_job(vault, job.id)
-    except (Refused, Throttled, Unavailable):
+    except Refused:
         return job
+    except (Throttled, Unavailable):
+        return None
 
 
 async def _operation(clients: Clients, vault: VaultId, operation_id: str) -> OperationOutcome:
@@ -233,22 +261,3 @@ async def _operation(clients: Clients, vault: VaultId, operation_id: str) -> Ope
         return await clients.backup.get_operation(vault, operation_id)
     except (Refused, Throttled, Unavailable):  # the service forgets old operations; neither must one of them
         return OperationOutcome(succeeded=None)
-
-
-def _answer(
-    records: Sequence[ItemRecord],
-    start: tuple[str, ...],
-    wait_seconds: int,
-    finished: bool,
-    note: str,
-    cancel: tuple[str, ...] = (),
-) -> CycleOrder:
-    return CycleOrder(
-        start=start,
-        cancel=cancel,
-        wait_seconds=wait_seconds,
-        finished=finished,
-        in_flight=sum(record.state in IN_FLIGHT for record in records),
-        waiting=sum(record.state is ItemState.PLANNED for record in records),
-        note=note,
-    )

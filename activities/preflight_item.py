@@ -6,7 +6,7 @@ from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
 from migration.model import same_id
 from migration.preflight import blocking, inspect_live
-from migration.records import ItemRecord, ItemState
+from migration.records import ItemState
 from migration.steps import Gate, ItemOrder
 
 SETTLED = Gate(verdict="settled")
@@ -25,7 +25,8 @@ async def preflight_item(clients: Clients, order: ItemOrder) -> Gate:
         item, now = await clients.backup.get_item(record.item_id)
     except Refused as refused:
         state, reason = (ItemState.DRIFTED, "ItemGone") if refused.status == 404 else (ItemState.REFUSED, refused.code)
-        await clients.ledger.write_item(record.to(state, reason=reason, message=refused.message))
+        settled_at = clients.clock()
+        await clients.ledger.write_item(record.to(state, reason=reason, message=refused.message, settled_at=settled_at))
         return SETTLED
     except Throttled as throttled:
         return Gate(verdict="later", stay_away_seconds=throttled.seconds)
@@ -41,12 +42,9 @@ async def preflight_item(clients: Clients, order: ItemOrder) -> Gate:
         drift = "VmChanged", f"planned for {record.vm_id}, now protects {item.vm_id}"
     else:
         return Gate(verdict="ready", checked_at=now, closes_at=clients.clock() + OPEN_FOR)
-    await _drift(clients, record, *drift)
+    reason, message = drift
+    await clients.ledger.write_item(record.to(ItemState.DRIFTED, reason=reason, message=message, settled_at=now))
     return SETTLED
-
-
-async def _drift(clients: Clients, record: ItemRecord, reason: str, message: str) -> None:
-    await clients.ledger.write_item(record.to(ItemState.DRIFTED, reason=reason, message=message))
 
 
 def _name(resource_id: str) -> str:

@@ -39,6 +39,7 @@ TABLES = ("migrations", "vaults", "items", "claims", "plans", "vms", "readers")
 BATCH = 100  # the most that Table Storage takes in one transaction
 PAGE = 1000  # the most that it returns in one page
 MOST_SCANNED = 5000  # rows that one page of a filtered list looks at
+MOST_READ = 300  # the same, where each is a read of its own
 R = TypeVar("R", bound=Value)
 T = TypeVar("T")
 
@@ -168,7 +169,7 @@ class Ledger:
         found: list[MigrationRecord] = []
         seen = 0
         async for entity in self._tables["migrations"].query_entities(query, results_per_page=size + 1):
-            if len(found) == size or seen == MOST_SCANNED:
+            if len(found) == size or seen == MOST_READ:
                 return MigrationPage(migrations=tuple(found), continuation=next_page(which, after))
             after, seen = str(entity["RowKey"]), seen + 1
             try:

@@ -27,6 +27,8 @@ VERIFY_GRACE = timedelta(minutes=30)  # how long an item may lag behind its fini
 MAX_TRIES = 5
 
 HELD_ELSEWHERE = "HeldByAnotherMigration"
+VAULT_UNREADABLE = "VaultUnreadable"
+NOBODYS_FAILURE = frozenset({HELD_ELSEWHERE, VAULT_UNREADABLE})  # neither stops the VMs of other vaults
 LEFT = (ItemState.PLANNED, ItemState.CANCELLED)  # not moved yet, and left alone once too many have failed
 
 
@@ -92,8 +94,8 @@ def worth_a_look(records: Sequence[ItemRecord], terms: Terms) -> bool:
 
 
 def share_of(records: Iterable[ItemRecord]) -> Share:
-    """What these records count for the limits. A VM that another migration holds is nobody's failure."""
-    states = Counter(record.state for record in records if record.reason != HELD_ELSEWHERE)
+    """What these records count for the limits."""
+    states = Counter(record.state for record in records if record.reason not in NOBODYS_FAILURE)
     return Share(
         in_flight=sum(states[state] for state in IN_FLIGHT),
         migrated=states[ItemState.MIGRATED],
@@ -158,8 +160,9 @@ def next_cycle(records: Sequence[ItemRecord], seen: Observation, terms: Terms) -
 
     failed = together((share_of(after), terms.others)).failed
     too_many = exhausted(terms.limits, failed, terms.planned)
-    halted = too_many if any(record.state in LEFT for record in after) else ""
-    if halted or terms.control is Control.STOP:
+    stopped = terms.control is Control.STOP
+    halted = too_many if not stopped and any(record.state in LEFT for record in after) else ""
+    if halted or stopped:
         after = tuple(_cancelled(record, halted or "the migration was stopped", seen) for record in after)
 
     here = share_of(after)
@@ -173,7 +176,7 @@ def next_cycle(records: Sequence[ItemRecord], seen: Observation, terms: Terms) -
         share=msgspec.structs.replace(here, in_flight=here.in_flight + starting),
         start=tuple(record.item_name for record in free[:starting]),
         more=starting < min(places, len(free)),
-        cancel=_to_cancel(after, by_container) if terms.control is Control.STOP and terms.cancel_jobs else (),
+        cancel=_to_cancel(after, by_container) if stopped and terms.cancel_jobs else (),
         finished=not here.in_flight and not waiting,
         halted=halted,
     )
@@ -182,7 +185,7 @@ def next_cycle(records: Sequence[ItemRecord], seen: Observation, terms: Terms) -
 def give_up(records: Sequence[ItemRecord], why: str, now: datetime) -> Cycle:
     """The last cycle of a vault that has not let itself be read for too long: what is not over, is over now."""
     after = tuple(
-        record.to(_GIVEN_UP[record.state], reason="VaultUnreadable", message=why, settled_at=now)
+        record.to(_GIVEN_UP[record.state], reason=VAULT_UNREADABLE, message=why, settled_at=now)
         if record.state in _GIVEN_UP
         else record
         for record in records
@@ -268,13 +271,13 @@ def _follow(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: 
     own = _own_jobs(record, jobs)
     running = _running(own)
     ended = [job for job in own if not job.running]
-    configured = max((job for job in ended if job.configures), key=lambda job: job.started_at, default=None)
+    configured = max((job for job in ended if job.configures), key=lambda job: (job.started_at, job.id), default=None)
     operation = seen.operations.get(record.item_name)
     if running and configured:
         return record  # ours is over; what else runs on the VM is waited for, and judges nothing
     if running:
         return _give_up_late(record, running[0], seen, limits)
-    if configured and configured.id in seen.unread:
+    if configured and configured.id in seen.unread and not _too_late(record, seen, limits):
         return record
     if configured:
         return _settle(record, configured, ended, seen)

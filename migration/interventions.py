@@ -1,14 +1,13 @@
 """What people may do to a migration that has not ended: pause, resume, cancel, change its limits."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 
 from migration.limits import LimitChanges
-from migration.records import Cancellation, Intervention, MigrationRecord, MigrationState
+from migration.records import MOVING, Cancellation, Intervention, MigrationRecord, MigrationState
 
-KEPT = 100  # the latest interventions that a migration's record keeps
+KEPT = 20  # the latest interventions that a migration's record keeps
 
 
 class NotNow(ValueError):
@@ -36,7 +35,7 @@ def cancel(record: MigrationRecord, by: str, comment: str, at: datetime, cancel_
         return record
     cancellation = Cancellation(by=by, cancel_jobs=cancel_jobs, at=at)
     stopped = _with(record, Intervention(what="cancel", by=by, comment=comment, at=at), cancellation=cancellation)
-    if record.state in _RUNS:
+    if record.state in MOVING:
         return stopped
     return stopped.to(MigrationState.CANCELLED, problem=f"cancelled by {by}", ended_at=at)
 
@@ -51,14 +50,8 @@ def change_limits(
     return _with(record, intervention, limits=changes.applied_to(record.limits))
 
 
-_RUNS: Mapping[MigrationState, MigrationState] = {
-    MigrationState.RUNNING: MigrationState.PAUSED,
-    MigrationState.PAUSED: MigrationState.RUNNING,
-}
-
-
 def _switched(record: MigrationRecord, to: MigrationState, intervention: Intervention) -> MigrationRecord:
-    if record.state not in _RUNS:
+    if record.state not in MOVING:
         raise NotNow(f"the migration is {record.state}")
     if record.cancellation:
         raise NotNow(f"{record.cancellation.by} has cancelled the migration")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from migration.cost import Estimate, exceeds, total
 from migration.plan import hash_plan
-from migration.records import ItemState, MigrationRecord, MigrationState, VaultRecord
+from migration.records import MOVING, ItemState, MigrationRecord, MigrationState, VaultRecord
 from migration.scope import unmatched
 
 
@@ -20,7 +20,7 @@ def advance(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetim
         return _close_plan(record, vaults, now)
     if record.state is MigrationState.AWAITING_APPROVAL:
         return _heed_decision(record, now)
-    if record.state in (MigrationState.RUNNING, MigrationState.PAUSED):
+    if record.state in MOVING:
         return _close_run(record, vaults, now)
     return record
 
@@ -82,9 +82,9 @@ def _heed_decision(record: MigrationRecord, now: datetime) -> MigrationRecord:
 def _close_run(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetime) -> MigrationRecord:
     if not all(vault.finished for vault in vaults):
         return record
+    if record.cancellation:
+        return record.to(MigrationState.CANCELLED, problem=f"cancelled by {record.cancellation.by}", ended_at=now)
     halted = [f"{vault.vault_id}: {vault.halted}" for vault in vaults if vault.halted]
     if halted:
         return record.to(MigrationState.HALTED, problem="; ".join(halted[:20]), ended_at=now)
-    if record.cancellation:
-        return record.to(MigrationState.CANCELLED, problem=f"cancelled by {record.cancellation.by}", ended_at=now)
     return record.to(MigrationState.COMPLETED, ended_at=now)

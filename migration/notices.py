@@ -4,12 +4,11 @@ Which state is told as what is a table. An event's id is made of the migration a
 into only once, so that whoever receives an event twice can drop the second.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from migration.model import Instant, Value
-from migration.records import MigrationRecord, MigrationState, VaultRecord
+from migration.records import MigrationRecord, MigrationState, VaultRecord, counts_of
 
 SOURCE = "/backup-migration/migrations"
 PROBLEM_CHARACTERS = 2000  # a problem may quote whole pages that Azure answered; an event has a size limit
@@ -67,7 +66,7 @@ def due_notice(record: MigrationRecord, vaults: Sequence[VaultRecord], public_ur
             state=record.state,
             mode=record.request.mode,
             plan_hash=record.plan_hash,
-            items=dict(sorted(sum((Counter(vault.counts) for vault in vaults), Counter[str]()).items())),
+            items=dict(sorted(counts_of(vaults).items())),
             problem=record.problem[:PROBLEM_CHARACTERS],
             approval_deadline=record.approval_deadline,
             status_url=f"{public_url}/api/migrations/{record.migration_id}" if public_url else "",

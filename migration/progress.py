@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from migration.model import Instant, Value
-from migration.records import FAILURES, ItemState, MigrationRecord, MigrationState, VaultRecord
+from migration.records import FAILURES, IN_FLIGHT, ItemState, MigrationRecord, MigrationState, VaultRecord, counts_of
 
 
 class Progress(Value, frozen=True):
@@ -26,8 +26,8 @@ class Progress(Value, frozen=True):
 
 def progress(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetime) -> Progress:
     """How far a migration has come at a time."""
-    counts = _counts(vaults)
-    in_flight = counts[ItemState.STARTING] + counts[ItemState.MIGRATING]
+    counts = counts_of(vaults)
+    in_flight = sum(counts[state] for state in IN_FLIGHT)
     waiting = counts[ItemState.PLANNED]
     done = max(record.planned - in_flight - waiting, 0)
     hours = (now - record.started_at) / timedelta(hours=1) if record.started_at and not record.ended else 0
@@ -45,8 +45,8 @@ def progress(record: MigrationRecord, vaults: Sequence[VaultRecord], now: dateti
 
 def next_action(record: MigrationRecord, vaults: Sequence[VaultRecord]) -> str:
     """What the operator should do now, in one sentence."""
-    counts = _counts(vaults)
-    in_flight = counts[ItemState.STARTING] + counts[ItemState.MIGRATING]
+    counts = counts_of(vaults)
+    in_flight = sum(counts[state] for state in IN_FLIGHT)
     troubled = sum(bool(vault.problem) for vault in vaults if not vault.finished)
     if record.cancellation and not record.ended:
         return f"Wait: {in_flight} VMs in flight are followed to their end, nothing more starts."
@@ -63,10 +63,6 @@ def _after_the_end(record: MigrationRecord, counts: Counter[str]) -> str:
     if any(counts[state] for state in (*FAILURES, ItemState.DRIFTED)):
         return "Look at the VMs that did not come through and their remedies, then retry them."
     return _NOTHING
-
-
-def _counts(vaults: Sequence[VaultRecord]) -> Counter[str]:
-    return sum((Counter(vault.counts) for vault in vaults), Counter[str]())
 
 
 _NOTHING = "Nothing."

@@ -1,6 +1,7 @@
 """The ledger's records: migrations, their vaults, their items; and the only ways their states may change."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Literal
 
@@ -91,6 +92,10 @@ MIGRATION_TRANSITIONS: Mapping[MigrationState, frozenset[MigrationState]] = {
 """The only ways a migration's state may change; a state that is no key here is an end."""
 
 
+MOVING = frozenset({MigrationState.RUNNING, MigrationState.PAUSED})
+"""A migration whose vaults have controllers."""
+
+
 class ItemRecord(Value, frozen=True, omit_defaults=True):
     """One VM in one migration: what was planned, what was done, how it ended. Times are the service's clock.
 
@@ -171,7 +176,13 @@ class VaultRecord(Value, frozen=True, omit_defaults=True):
     checked_at: Instant | None = None
     quiet_looks: int = 0
     unreadable_since: Instant | None = None
+    policies_refused_since: Instant | None = None
     etag: str = ""
+
+
+def counts_of(vaults: Iterable[VaultRecord]) -> Counter[str]:
+    """VMs by state, over all these vaults."""
+    return sum((Counter(vault.counts) for vault in vaults), Counter[str]())
 
 
 class Shares(Value, frozen=True, omit_defaults=True):

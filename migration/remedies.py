@@ -7,7 +7,7 @@ the rules of a plan found carries its remedy already: migration.preflight.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from migration.records import ItemRecord, ItemState
+from migration.records import ItemRecord, ItemState, VaultRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,10 @@ REMEDIES: Mapping[str, Remedy] = {
     "TargetChanged": Remedy(advice="Compare the policy with what was approved; a retry plans from what it is now."),
     "VmChanged": Remedy(advice="The item protects another VM than the one planned; a retry plans that one."),
     "ItemGone": Remedy(advice="The VM is not protected in this vault any more; there is nothing to migrate."),
+    "Stopped": Remedy(advice="It never started; a new migration of the same scope takes it up."),
+    "BackupJobRunning": Remedy(advice="Look why a backup of the VM runs so long; a new migration takes it up."),
+    "JobFailed": Remedy(advice="Look at the job in the vault, which tells why, then retry."),
+    "OperationFailed": Remedy(advice="Look at the VM's jobs and alerts in the vault, then retry."),
     # --- what Azure Backup refuses
     "AuthorizationFailed": Remedy(advice="Give the app's identity the role named in the message, then retry."),
     "LinkedAuthorizationFailed": Remedy(
@@ -80,13 +84,20 @@ REMEDIES: Mapping[str, Remedy] = {
 }
 
 _ALWAYS_RETRYABLE = frozenset({ItemState.FAILED, ItemState.TIMED_OUT, ItemState.DRIFTED})
-RETRYABLE_STATES = _ALWAYS_RETRYABLE | {ItemState.REFUSED}
 
 
 def remedy_of(record: ItemRecord) -> str:
     """What to do about a VM that did not come through; empty where nothing is known."""
     remedy = REMEDIES.get(record.reason)
     return remedy.advice if remedy else ""
+
+
+def any_retryable(vault: VaultRecord) -> bool:
+    """Whether a vault may have VMs that another migration may try again, by its counts alone."""
+    return any(vault.counts.get(state) for state in _ALWAYS_RETRYABLE) or (
+        bool(vault.counts.get(ItemState.REFUSED))
+        and any(reason in REMEDIES and REMEDIES[reason].retryable for reason in vault.reasons)
+    )
 
 
 def retryable(record: ItemRecord) -> bool:

@@ -20,14 +20,14 @@ def instance_of(migration_id: str, vault_key: str) -> str:
 
 
 class MigrateOrder(Value, frozen=True):
-    """Input of `migrate`: the migration and its vaults, by key; those still to be surveyed.
+    """Input of `migrate`: the migration and its vaults, by key; which of them, by number, are still to be surveyed.
 
     `outages` counts those in a row, `trouble` is what the last one said.
     """
 
     migration_id: str
     vault_keys: tuple[str, ...]
-    to_survey: tuple[str, ...] = ()
+    to_survey: tuple[int, ...] = ()
     outages: int = 0
     trouble: str = ""
 
@@ -48,6 +48,12 @@ class VaultOrder(Value, frozen=True):
     migration_id: str
     vault_key: str
     no_writes_before: datetime | None = None
+
+
+class Ensured(Value, frozen=True):
+    """Answer of `ensure_policy`: VMs may move, or no writes for so many seconds."""
+
+    stay_away_seconds: int = 0
 
 
 class Survey(Value, frozen=True):
@@ -75,10 +81,14 @@ class JobOrder(Value, frozen=True):
 
 
 class Standing(Value, frozen=True):
-    """Answer of `advance_migration`: where the migration stands, and how long to wait before asking again."""
+    """Answer of `advance_migration`: where the migration stands, and how long to wait before asking again.
+
+    `told` is False where the world is still to be told of it.
+    """
 
     state: MigrationState
     wait_seconds: int = 0
+    told: bool = True
 
 
 class AdvanceOrder(Value, frozen=True):
@@ -88,16 +98,18 @@ class AdvanceOrder(Value, frozen=True):
     problem: str = ""
 
 
-class CycleOrder(Value, frozen=True):
+class CycleAnswer(Value, frozen=True):
     """Answer of `monitor_jobs`: which items start now, how long until the next look, whether the vault is done.
 
-    `cancel` are the ids of jobs to cancel.
+    `cancel` are the ids of jobs to cancel; a look sooner than `soonest_seconds` would cost others their share of the
+    job reads.
     """
 
     start: tuple[str, ...]
     wait_seconds: int
     finished: bool
     cancel: tuple[str, ...] = ()
+    soonest_seconds: int = 0
     in_flight: int = 0
     waiting: int = 0
     note: str = ""

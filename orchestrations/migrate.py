@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from azure.durable_functions import DurableOrchestrationContext
 
-from migration.records import MigrationState
+from migration.records import MOVING, MigrationState
 from migration.steps import AdvanceOrder, MigrateOrder, Standing, Survey, VaultOrder, VaultsOrder
 from orchestrations.migrate_vaults import each_vault
 from orchestrations.sleep import first_line, sleep_until_nudged
@@ -29,7 +29,7 @@ def migrate(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[st
     5. Ask once more: every vault has finished, and so has the migration.
 
     An outage is waited out like in migrate_vault; one that does not end fails the migration, as soon as the ledger can
-    be told.
+    be told. So is one of the topic that the end is told to, which fails nothing.
     """
     order = msgspec.convert(context.get_input(), MigrateOrder)
     try:
@@ -43,15 +43,18 @@ def migrate(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[st
         standing = yield from _advance(context, order)
         if standing.state is MigrationState.AWAITING_APPROVAL:
             return (yield from _again(context, msgspec.structs.replace(order, outages=0), standing.wait_seconds))
-        if standing.state in (MigrationState.RUNNING, MigrationState.PAUSED):
+        if standing.state in MOVING:
+            order = msgspec.structs.replace(order, outages=0)
             vaults = VaultsOrder(migration_id=order.migration_id, vault_keys=order.vault_keys)
             yield from each_vault(context, vaults)
             standing = yield from _advance(context, order)
-        return {"state": standing.state}
+        if standing.told:
+            return {"state": standing.state}
+        told = "the world is still to be told"
     except Exception as outage:  # the clients have tried; now time has to pass
         told = first_line(outage)
-        context.set_custom_status({"note": f"trying again in {OUTAGE_SECONDS} s: {told}"})
-        order = msgspec.structs.replace(order, outages=order.outages + 1, trouble=told)
+    context.set_custom_status({"note": f"trying again in {OUTAGE_SECONDS} s: {told}"})
+    order = msgspec.structs.replace(order, outages=order.outages + 1, trouble=told)
     return (yield from _again(context, order, OUTAGE_SECONDS))
 
 
@@ -68,13 +71,13 @@ def _again(
 def _survey(context: DurableOrchestrationContext, order: MigrateOrder) -> Generator[Any, Any, tuple[MigrateOrder, int]]:
     """Survey some vaults; answers the order with those still to be surveyed, and the seconds to wait before that."""
     now, later = order.to_survey[:SURVEYS], order.to_survey[SURVEYS:]
-    orders = [VaultOrder(migration_id=order.migration_id, vault_key=key) for key in now]
+    orders = [VaultOrder(migration_id=order.migration_id, vault_key=order.vault_keys[number]) for number in now]
     answers = yield context.task_all(
         [context.call_activity("survey_vault", msgspec.to_builtins(vault)) for vault in orders]
     )
-    surveys = {key: msgspec.convert(answer, Survey) for key, answer in zip(now, answers, strict=True)}
-    undone = tuple(key for key, survey in surveys.items() if not survey.done)
-    wait = 0 if later else max((max(1, surveys[key].stay_away_seconds) for key in undone), default=0)
+    surveys = {number: msgspec.convert(answer, Survey) for number, answer in zip(now, answers, strict=True)}
+    undone = tuple(number for number, survey in surveys.items() if not survey.done)
+    wait = 0 if later else max((max(1, surveys[number].stay_away_seconds) for number in undone), default=0)
     return msgspec.structs.replace(order, to_survey=(*later, *undone), outages=0), wait
 
 

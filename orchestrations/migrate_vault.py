@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from azure.durable_functions import DurableOrchestrationContext
 
-from migration.steps import Change, CycleOrder, Gate, ItemOrder, JobOrder, VaultOrder
+from migration.steps import Change, CycleAnswer, Ensured, Gate, ItemOrder, JobOrder, VaultOrder
 from orchestrations.sleep import first_line, sleep_until_nudged
 
 A = TypeVar("A", Gate, Change)
@@ -32,7 +32,7 @@ def migrate_vault(context: DurableOrchestrationContext) -> Generator[Any, Any, d
     order = msgspec.convert(context.get_input(), VaultOrder)
     try:
         answer = yield context.call_activity("monitor_jobs", msgspec.to_builtins(order))
-        cycle = msgspec.convert(answer, CycleOrder)
+        cycle = msgspec.convert(answer, CycleAnswer)
         context.set_custom_status({"inFlight": cycle.in_flight, "waiting": cycle.waiting, "note": cycle.note})
         if cycle.finished:
             return {"finished": True}
@@ -54,15 +54,19 @@ def migrate_vault(context: DurableOrchestrationContext) -> Generator[Any, Any, d
 
 
 def _start(
-    context: DurableOrchestrationContext, order: VaultOrder, cycle: CycleOrder
+    context: DurableOrchestrationContext, order: VaultOrder, cycle: CycleAnswer
 ) -> Generator[Any, Any, tuple[int, int]]:
-    """Gate and write the items whose turn it is; answers the seconds to the next look, and those without writes.
+    """Gate and write the items whose turn it is; answers the seconds to the next look, and those to stay away.
 
     A service that takes no writes now is no reason not to look: the jobs that run are followed at their pace.
     """
     if not cycle.start:
         return cycle.wait_seconds, 0
-    yield context.call_activity("ensure_policy", msgspec.to_builtins(order))
+    soon = max(NEXT_BATCH_SECONDS, cycle.soonest_seconds)
+    answer = yield context.call_activity("ensure_policy", msgspec.to_builtins(order))
+    ensured = msgspec.convert(answer, Ensured)
+    if ensured.stay_away_seconds:
+        return soon, ensured.stay_away_seconds
     items = [
         ItemOrder(migration_id=order.migration_id, vault_key=order.vault_key, item_name=name) for name in cycle.start
     ]
@@ -75,8 +79,8 @@ def _start(
     changes = yield from _each(context, "change_policy", ready, Change)
     outcomes = [gate for gate in gates if gate.verdict != "ready"] + changes
     stay_away = max(outcome.stay_away_seconds for outcome in outcomes)
-    if all(outcome.verdict == "settled" for outcome in outcomes):
-        return NEXT_BATCH_SECONDS, stay_away  # none of these made a job to wait for; it is others' turn
+    if stay_away or all(outcome.verdict == "settled" for outcome in outcomes):
+        return soon, stay_away  # what was not written holds a place that is other vaults' now
     return cycle.wait_seconds, stay_away
 
 

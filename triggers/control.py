@@ -4,6 +4,7 @@ What they did is in the ledger before anybody is told; a nudge then wakes the or
 is lost only delays.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -18,11 +19,13 @@ from migration import interventions
 from migration.limits import LimitChanges
 from migration.model import Value
 from migration.records import Decision, MigrationRecord, MigrationState
-from migration.remedies import RETRYABLE_STATES
-from migration.request import MigrationId, Problem, retried
+from migration.remedies import any_retryable
+from migration.request import MigrationId, Problem, problems_of, retried
 from triggers.exchange import Call, Declined, invalid, migration_id_of, read_body, status_answer
 from triggers.nudging import nudge
-from triggers.starting import ensure_started, start
+from triggers.starting import NotStarted, ensure_started, start
+
+log = logging.getLogger(__name__)
 
 TRIES = 5  # of a change, against others who change the same record
 
@@ -157,7 +160,10 @@ async def _intervene(call: Call, word: Word, intervention: Callable[..., Migrati
 async def _change(call: Call, change: Callable[[MigrationRecord, datetime], MigrationRecord]) -> HttpResponse:
     """Write the change to the ledger, wake whom it concerns, answer with the status."""
     record = await _written(call, change)
-    await ensure_started(call.clients, call.durable, record)
+    try:
+        await ensure_started(call.clients, call.durable, record)
+    except NotStarted as half_way:  # the word is written; whoever looks next at the ledger heeds it
+        log.warning("migration %s was not started: %s", half_way, half_way.__cause__)
     await nudge(call.clients, call.durable, record)
     return await status_answer(call, record, status_code=200 if record.ended else 202)
 
@@ -186,12 +192,14 @@ async def retry_migration(call: Call) -> HttpResponse:
     if not old.ended:
         raise interventions.NotNow(f"the migration is {old.state}")
     vaults = [
-        vault.vault_id
-        for vault in await call.clients.ledger.read_vaults(old.migration_id)
-        if any(vault.counts.get(state) for state in RETRYABLE_STATES)
+        vault.vault_id for vault in await call.clients.ledger.read_vaults(old.migration_id) if any_retryable(vault)
     ]
     if not vaults:
-        raise Declined(409, "There is nothing to retry", detail="no VM has failed, timed out, drifted or was refused")
+        raise Declined(
+            409,
+            "There is nothing to retry",
+            detail="no VM has failed, timed out, drifted, or was refused for a reason that can pass",
+        )
     request = retried(
         old.request,
         old.migration_id,
@@ -201,5 +209,8 @@ async def retry_migration(call: Call) -> HttpResponse:
         approval=wish.approval or old.request.approval,
         limits=wish.limits.applied_to(old.request.limits),
     )
+    problems = problems_of(request)
+    if problems:
+        raise invalid("body", *problems)
     record = await start(call.clients, call.settings, call.durable, request, requester=call.caller)
     return await status_answer(call, record, status_code=202)

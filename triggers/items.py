@@ -16,7 +16,7 @@ from triggers.exchange import Call, Declined, as_json, invalid, migration_id_of,
 from triggers.migrations import Continuation, next_link
 from triggers.tables import as_csv
 
-Word = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
+Text = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 
 COLUMNS = (
     "vault",
@@ -42,9 +42,9 @@ class ItemQuery(Value, frozen=True):
 
     state: ItemState | None = None
     vault: Annotated[str, Meta(pattern=r"^[a-z0-9-]{0,40}$(?!\n)")] = ""
-    reason: Word = ""
-    finding: Word = ""
-    text: Word = ""
+    reason: Text = ""
+    finding: Text = ""
+    text: Text = ""
     page_size: Annotated[int, Meta(ge=1, le=1000)] = 200
     continuation: Continuation = ""
 

@@ -51,7 +51,7 @@ class MigrationQuery(Value, frozen=True):
     subscription: Annotated[str, Meta(pattern=f"(^$(?!\\n))|({SUBSCRIPTION_ID})")] = ""
     since: Annotated[datetime, Meta(tz=True)] | None = None
     until: Annotated[datetime, Meta(tz=True)] | None = None
-    page_size: Annotated[int, Meta(ge=1, le=200)] = 50
+    page_size: Annotated[int, Meta(ge=1, le=100)] = 50
     continuation: Continuation = ""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from azure.durable_functions import DurableOrchestrationClient
 
 from clients import Clients
-from migration.records import MigrationRecord, MigrationState
+from migration.records import MOVING, MigrationRecord
 from migration.steps import NUDGE, instance_of
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ AT_ONCE = 20
 async def nudge(clients: Clients, durable: DurableOrchestrationClient, record: MigrationRecord) -> None:
     """Wake whoever sleeps on this migration: its vaults' controllers while it runs, the migration itself otherwise."""
     asleep: Iterable[str] = [record.migration_id]
-    if record.state in (MigrationState.RUNNING, MigrationState.PAUSED):
+    if record.state in MOVING:
         vaults = await clients.ledger.read_vaults(record.migration_id)
         asleep = [instance_of(record.migration_id, vault.vault_key) for vault in vaults if not vault.finished]
     at_once = asyncio.Semaphore(AT_ONCE)

@@ -75,13 +75,16 @@ async def ensure_started(clients: Clients, client: DurableOrchestrationClient, r
 
     One that came to grief, in an outage that outlasted its patience, begins anew where the ledger says.
     """
-    if record.ended or await _is_going_on(client, record.migration_id):
-        return
+    try:
+        if record.ended or await _is_going_on(client, record.migration_id):
+            return
+    except Exception as error:  # as below
+        raise NotStarted(record.migration_id) from error
     vaults = _vaults(record)
     await clients.ledger.insert_vaults(vaults)
     keys = tuple(vault.vault_key for vault in vaults)
-    to_survey = keys if record.state is MigrationState.PLANNING else ()
-    order = MigrateOrder(migration_id=record.migration_id, vault_keys=keys, to_survey=to_survey)
+    to_survey = range(len(keys)) if record.state is MigrationState.PLANNING else ()
+    order = MigrateOrder(migration_id=record.migration_id, vault_keys=keys, to_survey=tuple(to_survey))
     try:
         await client.start_new("migrate", record.migration_id, msgspec.to_builtins(order))
     except Exception as error:  # the SDK raises bare Exception for whatever its hub answers

@@ -1,15 +1,16 @@
 """The target policy must still be the one that was planned with, or nothing of the vault moves."""
 
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
-from activities.ensure_policy import ensure_policy
+from activities.ensure_policy import REFUSED_SECONDS, ensure_policy
 from activities.survey_vault import survey_vault
 from clients import Clients
-from clients.arm import Throttled
 from migration.records import ItemState
+from migration.steps import Ensured
 from simulator import Simulator
 from simulator.troubles import Trouble, TroubleKind
 from tests.activities.ledgers import ORDER, found, given, verdicts
@@ -103,10 +104,32 @@ async def test_a_deleted_target_stops_the_vault(simulator: Simulator, surveyed: 
     assert (await found(surveyed.ledger)).message == "EnhancedPolicy was deleted since the plan was made"
 
 
-async def test_a_target_that_can_not_be_read_is_asked_for_again(simulator: Simulator, surveyed: Clients) -> None:
-    """A throttle is raised for another try, and shown on the vault; no VM drifts because of it."""
-    simulator.troubles.add(Trouble(kind=TroubleKind.TOO_MANY_REQUESTS, action=POLICY_READ))
-    with pytest.raises(Throttled):
-        await ensure_policy(surveyed, ORDER)
-    assert "throttled for 60 s" in (await surveyed.ledger.read_vault("m1", VAULT_KEY)).problem
+@pytest.mark.parametrize(
+    ("kind", "seconds"),
+    [(TroubleKind.TOO_MANY_REQUESTS, 60), (TroubleKind.DAY_LIMIT, 86_400), (TroubleKind.PROVIDER_ERROR, 60)],
+)
+async def test_policies_that_can_not_be_read_now_hold_the_writes_back(
+    kind: TroubleKind, seconds: int, simulator: Simulator, surveyed: Clients
+) -> None:
+    """For as long as Azure says, shown on the vault; no VM drifts because of it."""
+    simulator.troubles.add(Trouble(kind=kind, action=POLICY_READ))
+    assert await ensure_policy(surveyed, ORDER) == Ensured(stay_away_seconds=seconds)
+    assert (await surveyed.ledger.read_vault("m1", VAULT_KEY)).problem
     assert await verdicts(surveyed.ledger) == {"web-01": (ItemState.PLANNED, "")}
+
+
+async def test_a_role_that_does_not_come_back_is_not_waited_for_for_ever(
+    simulator: Simulator, surveyed: Clients
+) -> None:
+    """As long as a job may take; then the waiting VMs are refused, by Azure's own code."""
+    trouble = simulator.troubles.add(Trouble(kind=TroubleKind.NOT_AUTHORIZED, action=POLICY_READ))
+    assert (await ensure_policy(surveyed, ORDER)).stay_away_seconds == REFUSED_SECONDS
+    simulator.troubles.remove(trouble)
+    assert await ensure_policy(surveyed, ORDER) == Ensured()
+    simulator.clock.advance(timedelta(hours=30))
+
+    simulator.troubles.add(Trouble(kind=TroubleKind.NOT_AUTHORIZED, action=POLICY_READ))
+    assert (await ensure_policy(surveyed, ORDER)).stay_away_seconds == REFUSED_SECONDS
+    simulator.clock.advance(timedelta(hours=25))
+    assert await ensure_policy(surveyed, ORDER) == Ensured()
+    assert await verdicts(surveyed.ledger) == {"web-01": (ItemState.REFUSED, "AuthorizationFailed")}

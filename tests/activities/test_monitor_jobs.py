@@ -14,7 +14,7 @@ from clients import Clients
 from migration.cycle import STARTS_PER_CYCLE
 from migration.limits import Share, together
 from migration.records import ItemState, MigrationState, Shares
-from migration.steps import CycleOrder, VaultOrder
+from migration.steps import CycleAnswer, VaultOrder
 from simulator import Simulator
 from simulator.events import BackupStarted, JobErrorTable, Migration, PolicyChangedElsewhere
 from simulator.troubles import Trouble, TroubleKind
@@ -68,7 +68,7 @@ async def test_waiting_vms_are_started_within_the_limit(simulator: Simulator, cl
 
     cycle = await monitor_jobs(clients, ORDER)
 
-    assert cycle == CycleOrder(start=names("web-01"), wait_seconds=60, finished=False, in_flight=0, waiting=2)
+    assert cycle == CycleAnswer(start=names("web-01"), wait_seconds=60, soonest_seconds=48, finished=False, waiting=2)
     assert (await clients.ledger.read_vault("m1", VAULT_KEY)).counts == {"Planned": 1, "Starting": 1}
     assert simulator.log.counts() == {JOB_READ: 1}
 
@@ -143,7 +143,7 @@ async def test_while_jobs_run_a_look_costs_one_list(simulator: Simulator, client
     cycle = await monitor_jobs(clients, ORDER)
 
     assert [request.action for request in simulator.log.since(asked)] == [JOB_READ]
-    assert cycle == CycleOrder(start=(), wait_seconds=60, finished=False, in_flight=2, waiting=0)
+    assert cycle == CycleAnswer(start=(), wait_seconds=60, soonest_seconds=48, finished=False, in_flight=2)
     vault = await clients.ledger.read_vault("m1", VAULT_KEY)
     assert (vault.counts, vault.checked_at) == ({"Migrating": 2}, START + timedelta(minutes=20))
 
@@ -162,7 +162,7 @@ async def test_vms_whose_jobs_ended_well_are_migrated(simulator: Simulator, clie
     record = await found(clients.ledger)
     assert (record.job_id, record.settled_at) == (await job_of(clients), START + 2 * HOURS)
     assert await clients.ledger.claims(VAULT_KEY, "m1") == []
-    assert cycle == CycleOrder(start=(), wait_seconds=60, finished=True, in_flight=0, waiting=0)
+    assert cycle == CycleAnswer(start=(), wait_seconds=0, finished=True)
     assert (await clients.ledger.read_vault("m1", VAULT_KEY)).finished
 
 
@@ -392,6 +392,40 @@ async def test_failures_elsewhere_halt_this_vault(clients: Clients) -> None:
 
     assert (cycle.finished, cycle.note) == (True, "3 VMs failed; the limit is 3")
     assert await verdicts(clients.ledger) == {"web-01": (ItemState.CANCELLED, "Stopped")}
+
+
+async def test_a_halt_stays_a_halt(clients: Clients) -> None:
+    """Whoever raises the limit afterwards does not unsay that too many had failed."""
+    await given(clients.ledger, a_record(), limits=some_limits(stop_after_failures=3))
+    await clients.ledger.write_shares(Shares(migration_id="m1", vaults={OTHER: Share(failed=3)}))
+    await monitor_jobs(clients, ORDER)
+    migration = await clients.ledger.read_migration("m1")
+    await clients.ledger.write_migration(msgspec.structs.replace(migration, limits=some_limits()))
+
+    await monitor_jobs(clients, ORDER)
+
+    assert (await clients.ledger.read_vault("m1", VAULT_KEY)).halted == "3 VMs failed; the limit is 3"
+
+
+async def test_vaults_with_nothing_to_say_leave_the_shares_alone(clients: Clients) -> None:
+    """Hundreds of controllers that wait for one canary must not fight over one row."""
+    keys = [f"vault-{n}-0000000{n}" for n in range(9)]
+    await clients.ledger.insert_migration(
+        a_migration(state=MigrationState.RUNNING, limits=some_limits(ramp=(1,)), planned=9)
+    )
+    for key in keys:
+        await write_plan(clients.ledger, "m1", key, [a_record(vault_key=key)])
+    await asyncio.gather(*(monitor_jobs(clients, VaultOrder(migration_id="m1", vault_key=key)) for key in keys))
+    shares = (await clients.ledger.read_shares("m1")).vaults
+    assert [share.in_flight for share in shares.values()] == [1]
+
+
+async def test_a_late_delivery_does_not_count_what_is_over(simulator: Simulator, clients: Clients) -> None:
+    """Two deliveries of one look at once: the one that comes later finds the vault's record moved, and stops."""
+    await given(clients.ledger, a_record())
+    outcomes = await asyncio.gather(*(monitor_jobs(clients, ORDER) for _ in range(2)), return_exceptions=True)
+    assert [outcome.start for outcome in outcomes if isinstance(outcome, CycleAnswer)]
+    assert (await clients.ledger.read_shares("m1")).vaults[VAULT_KEY] == Share(in_flight=1)
 
 
 # --- the pace

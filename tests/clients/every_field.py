@@ -62,6 +62,7 @@ RECORDS: dict[str, Record] = {
         checked_at=NOW,
         quiet_looks=3,
         unreadable_since=NOW,
+        policies_refused_since=NOW,
         etag="e",
     ),
     "a migration at its defaults": a_migration(),

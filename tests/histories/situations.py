@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from migration.records import MigrationState
-from migration.steps import Change, CycleOrder, Gate, MigrateOrder, Standing, Survey, VaultOrder, VaultsOrder
+from migration.steps import Change, CycleAnswer, Ensured, Gate, MigrateOrder, Standing, Survey, VaultOrder, VaultsOrder
 from orchestrations.migrate import MOST_OUTAGES
 from orchestrations.migrate_vaults import GROUP
 
@@ -45,7 +45,7 @@ def by_item(**answers: msgspec.Struct) -> Callable[[dict[str, Any]], Any]:
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 AWAY = RuntimeError("no answer")
 
-TWO_VAULTS = MigrateOrder(migration_id="m1", vault_keys=("v1", "v2"), to_survey=("v1", "v2"))
+TWO_VAULTS = MigrateOrder(migration_id="m1", vault_keys=("v1", "v2"), to_survey=(0, 1))
 MANY = tuple(f"v{number:02}" for number in range(GROUP + 1))
 VAULT = VaultOrder(migration_id="m1", vault_key="v1")
 
@@ -58,8 +58,8 @@ PAUSED = Standing(state=MigrationState.PAUSED)
 REJECTED = Standing(state=MigrationState.REJECTED)
 FAILED = Standing(state=MigrationState.FAILED)
 
-FINISHED = CycleOrder(start=(), wait_seconds=300, finished=True)
-IDLE = CycleOrder(start=(), wait_seconds=300, finished=False, in_flight=1, note="1 job runs")
+FINISHED = CycleAnswer(start=(), wait_seconds=300, finished=True)
+IDLE = CycleAnswer(start=(), wait_seconds=300, finished=False, in_flight=1, note="1 job runs")
 READY = Gate(verdict="ready", checked_at=NOON, closes_at=NOON)
 GATE_SETTLED = Gate(verdict="settled")
 GATE_LATER = Gate(verdict="later", stay_away_seconds=120)
@@ -73,9 +73,9 @@ EVERY_VERDICT: dict[str, list[Any]] = {
 }
 
 
-def starting(*names: str) -> CycleOrder:
+def starting(*names: str) -> CycleAnswer:
     """A cycle in which these items' turn has come."""
-    return CycleOrder(start=names, wait_seconds=300, finished=False, waiting=len(names))
+    return CycleAnswer(start=names, wait_seconds=300, finished=False, waiting=len(names))
 
 
 SITUATIONS = (
@@ -156,7 +156,7 @@ SITUATIONS = (
         name="migrate_several_vaults",
         shows="a whole migration: three vaults side by side, each with a batch, paused once before it runs",
         orchestration="migrate",
-        order=msgspec.structs.replace(TWO_VAULTS, vault_keys=("v1", "v2", "v3"), to_survey=("v1", "v2", "v3")),
+        order=msgspec.structs.replace(TWO_VAULTS, vault_keys=("v1", "v2", "v3"), to_survey=(0, 1, 2)),
         answers={
             "advance_migration": [PAUSED, COMPLETED],
             "monitor_jobs": [starting("a"), starting("b"), IDLE, FINISHED],
@@ -165,10 +165,17 @@ SITUATIONS = (
         },
     ),
     Situation(
+        name="migrate_tells_later",
+        shows="the topic does not take the notice of the end: it is asked again",
+        orchestration="migrate",
+        order=TWO_VAULTS,
+        answers={"advance_migration": [msgspec.structs.replace(COMPLETED, told=False), COMPLETED]},
+    ),
+    Situation(
         name="migrate_surveys_in_turns",
         shows="more vaults than a generation surveys, one of the first of which comes again",
         orchestration="migrate",
-        order=MigrateOrder(migration_id="m1", vault_keys=MANY, to_survey=MANY),
+        order=MigrateOrder(migration_id="m1", vault_keys=MANY, to_survey=tuple(range(len(MANY)))),
         answers={"survey_vault": [NOT_SURVEYED, SURVEYED], "advance_migration": [COMPLETED]},
     ),
     Situation(
@@ -288,6 +295,16 @@ SITUATIONS = (
         orchestration="migrate_vault",
         order=VAULT,
         answers={"monitor_jobs": [starting("a"), FINISHED], "ensure_policy": [AWAY]},
+    ),
+    Situation(
+        name="migrate_vault_policies_throttled",
+        shows="the policies can't be read for a while: nothing is written until then",
+        orchestration="migrate_vault",
+        order=VAULT,
+        answers={
+            "monitor_jobs": [starting("a"), IDLE, FINISHED],
+            "ensure_policy": [Ensured(stay_away_seconds=600)],
+        },
     ),
     Situation(
         name="migrate_vault_gate_away",

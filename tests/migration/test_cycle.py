@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from migration.cycle import (
     MAX_TRIES,
     STARTS_PER_CYCLE,
+    VAULT_UNREADABLE,
     Cycle,
     Observation,
     Terms,
@@ -298,6 +299,19 @@ def test_failures_of_other_vaults_stop_this_one() -> None:
     cycle = decide([a_record("a")], limits=at_full_speed(stop_after_failures=3), others=Share(failed=3))
     assert settled(cycle) == (ItemState.CANCELLED, "Stopped")
     assert cycle.halted == "3 VMs failed; the limit is 3"
+
+
+def test_what_people_stopped_is_not_halted_too() -> None:
+    """Cancelled jobs are failures, but nobody has to be told that too many of them failed."""
+    records = [a_record("a"), *(a_record(f"f{n}", ItemState.FAILED) for n in range(9))]
+    cycle = decide(records, control=Control.STOP)
+    assert (cycle.halted, cycle.finished) == ("", True)
+
+
+def test_a_vault_that_lost_its_role_stops_no_other() -> None:
+    """What was given up there is nobody's failure here."""
+    given_up = [a_record(f"x{n}", ItemState.REFUSED, reason=VAULT_UNREADABLE) for n in range(9)]
+    assert share_of(given_up) == Share()
 
 
 def test_nothing_is_halted_where_nothing_is_left() -> None:

@@ -29,11 +29,12 @@ class Steps:
     """The activities of one test: what each answers, and what each was asked.
 
     An activity answers with the next of its scripted answers, the last one for ever; a callable is asked, an
-    exception is raised. A survey that no script speaks of is done.
+    exception is raised. A survey that no script speaks of is done, policies
+    are as planned.
     """
 
     def __init__(self) -> None:
-        self.script: dict[str, list[Any]] = defaultdict(list, survey_vault=[{"done": True}])
+        self.script: dict[str, list[Any]] = defaultdict(list, survey_vault=[{"done": True}], ensure_policy=[{}])
         self.asked: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._given: Counter[str] = Counter()
 

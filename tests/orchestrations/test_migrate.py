@@ -9,7 +9,7 @@ from migration.records import MigrationState
 from orchestrations.migrate import MOST_OUTAGES, OUTAGE_SECONDS, SURVEYS
 from tests.orchestrations.conftest import Steps
 
-ORDER = {"migrationId": "m1", "vaultKeys": ["v1", "v2"], "toSurvey": ["v1", "v2"]}
+ORDER = {"migrationId": "m1", "vaultKeys": ["v1", "v2"], "toSurvey": [0, 1]}
 SURVEYED = {"done": True}
 VAULT_DONE = {"start": [], "waitSeconds": 300, "finished": True}
 
@@ -101,7 +101,9 @@ async def test_many_vaults_never_make_a_long_history(engine: LocalHost, steps: S
     steps.script["monitor_jobs"] = [{"start": [], "waitSeconds": 300, "finished": False}]
 
     with clock.standing_still():
-        await engine.start("migrate", {"migrationId": "m1", "vaultKeys": keys, "toSurvey": keys}, "m1")
+        await engine.start(
+            "migrate", {"migrationId": "m1", "vaultKeys": keys, "toSurvey": list(range(len(keys)))}, "m1"
+        )
         await engine.settled()
         lengths = [len(await engine.history(name)) for name in ("m1", "m1:group-00", "m1:group-09", "m1:v499")]
     steps.script["monitor_jobs"] = [VAULT_DONE]
@@ -122,7 +124,7 @@ async def test_a_throttled_vault_keeps_no_other_from_being_surveyed(
     steps.script["advance_migration"] = [PLANNED]
     began = clock.now()
 
-    await engine.start("migrate", {"migrationId": "m1", "vaultKeys": keys, "toSurvey": keys}, "m1")
+    await engine.start("migrate", {"migrationId": "m1", "vaultKeys": keys, "toSurvey": list(range(len(keys)))}, "m1")
     await engine.wait("m1")
 
     assert len(steps.asked["survey_vault"]) == len(keys) + 1

@@ -9,22 +9,22 @@ import pytest
 from local_host.clock import SkippingClock
 from local_host.host import LocalHost
 from migration.cycle import STARTS_PER_CYCLE
-from migration.steps import Change, CycleOrder, Gate
+from migration.steps import Change, CycleAnswer, Gate
 from orchestrations.migrate_vault import NEXT_BATCH_SECONDS, OUTAGE_SECONDS
 from tests.orchestrations.conftest import Steps
 
 ORDER = {"migrationId": "m1", "vaultKey": "v1"}
-FINISHED = CycleOrder(start=(), wait_seconds=300, finished=True)
-IDLE = CycleOrder(start=(), wait_seconds=300, finished=False, in_flight=1)
+FINISHED = CycleAnswer(start=(), wait_seconds=300, finished=True)
+IDLE = CycleAnswer(start=(), wait_seconds=300, finished=False, in_flight=1)
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 READY = Gate(verdict="ready", checked_at=NOON, closes_at=NOON)
 WRITTEN = Change(verdict="written")
 ORCHESTRATOR_STARTED, ORCHESTRATOR_COMPLETED = 12, 13  # Durable's event types that frame an episode
 
 
-def starting(*names: str) -> CycleOrder:
+def starting(*names: str) -> CycleAnswer:
     """A cycle in which these items' turn has come."""
-    return CycleOrder(start=names, wait_seconds=300, finished=False)
+    return CycleAnswer(start=names, wait_seconds=300, finished=False)
 
 
 def script(steps: Steps, **answers: list[Any]) -> None:
@@ -93,14 +93,14 @@ async def test_each_item_passes_the_live_gate_before_its_write(
         (READY, Change(verdict="settled"), NEXT_BATCH_SECONDS),
         (Gate(verdict="settled"), WRITTEN, NEXT_BATCH_SECONDS),
         (Gate(verdict="later"), WRITTEN, 300),
-        (Gate(verdict="later", stay_away_seconds=324), WRITTEN, 300),
-        (READY, Change(verdict="later", stay_away_seconds=86_400), 300),
+        (Gate(verdict="later", stay_away_seconds=324), WRITTEN, NEXT_BATCH_SECONDS),
+        (READY, Change(verdict="later", stay_away_seconds=86_400), NEXT_BATCH_SECONDS),
     ],
 )
 async def test_how_long_it_waits_depends_on_what_the_service_said(
     engine: LocalHost, steps: Steps, clock: SkippingClock, gate: Gate, change: Change, waited: int
 ) -> None:
-    """The poll interval, also while no writes are taken; soon where nothing was written and others may go."""
+    """The poll interval; soon where nothing was written, whose place is others' now."""
     script(steps, monitor_jobs=[starting("a"), FINISHED], preflight_item=[gate], change_policy=[change])
     assert await run(engine, clock) == timedelta(seconds=waited)
 

@@ -68,7 +68,7 @@ async def test_the_list_is_filtered(http: aiohttp.ClientSession, host: LocalHost
     }
     for query, ids in expected.items():
         _, page = await ask(http, "GET", f"/api/migrations?{query}")
-        assert ([one["id"] for one in page["migrations"]], page["nextLink"]) == (ids, ""), query
+        assert (sorted(one["id"] for one in page["migrations"]), page["nextLink"]) == (sorted(ids), ""), query
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ async def test_a_key_of_the_caller_makes_it_one_migration(
 
 async def test_a_request_that_no_row_could_keep_is_refused(http: aiohttp.ClientSession, simulator: Simulator) -> None:
     """Table Storage takes a megabyte a row, which the emulator does not enforce."""
-    body = a_body(simulator, items={"include": ["é" * 1000] * 300})
+    body = a_body(simulator, items={"include": ["x" * 1000] * 260})
     status, problem = await ask(http, "POST", "/api/migrations", body)
     assert (status, problem["title"]) == (413, "The request is too large")
     assert (await ask(http, "GET", "/api/migrations/m1"))[0] == 404
