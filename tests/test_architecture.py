@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 """Beyond the standard library and itself. `migration` above all: pure, so that its rules can be trusted."""
 
-APART = ("simulator", "local_host", "local_stack")
+APART = ("simulator", "local_host", "local_stack", "operator_cli")
 """Development tools. They know the app by its HTTP, its settings or its app object, so they can't share its bugs."""
 
 
