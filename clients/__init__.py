@@ -11,13 +11,15 @@ from clients.compute import ComputeClient
 from clients.ledger import Ledger
 from clients.prices import PriceClient
 from clients.vaults import VaultClient
+from migration.events import EventTerms
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clients:
     """Everything an activity or a trigger may reach, made once in function_app.
 
-    `job_reads_per_hour` is what the app may spend of each subscription's budget of job reads.
+    `job_reads_per_hour` is what the app may spend of each subscription's budget of job reads, `event_terms` what the
+    settings say of vaults that events tell of.
     """
 
     backup: BackupClient
@@ -27,6 +29,7 @@ class Clients:
     ledger: Ledger
     clock: Clock
     job_reads_per_hour: int
+    event_terms: EventTerms = EventTerms()
 
     async def close(self) -> None:
         """Close every connection; the Functions host never asks for it, programs and tests do."""

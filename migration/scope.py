@@ -43,6 +43,13 @@ def resolve(request: MigrationRequest, visible: Mapping[str, Sequence[Vault]]) -
     return sorted(found.values(), key=lambda vault: vault.id.lower()), problems
 
 
+def within(vault_id: str, scopes: Iterable[str]) -> bool:
+    """Whether a vault is one of these resource ids or in one of these subscriptions; no scopes at all allow all."""
+    allowed = [scope.lower() for scope in scopes]
+    own = vault_id.lower()
+    return not allowed or any(own == scope or own.startswith(f"{scope}/") for scope in allowed)
+
+
 def _dead_filters(path: str, scope: SubscriptionScope, vaults: Sequence[Vault]) -> list[Problem]:
     """The resource groups and regions of a scope in which the subscription has no vault."""
     groups = [VaultId.parse(vault.id).resource_group for vault in vaults]
