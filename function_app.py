@@ -18,9 +18,14 @@ get_liveness        HTTP GET  /api/health/live
 get_readiness       HTTP GET  /api/health/ready
 get_openapi         HTTP GET  /api/openapi.json
 get_swagger         HTTP GET  /api/swagger.json
+on_vault_event      Event Grid, system topic of a subscription
+audit_vaults        timer, AUDIT_SCHEDULE
+purge_history       timer, every night
+watchdog            timer, every five minutes
 migrate             orchestration
 migrate_vaults      orchestration
 migrate_vault       orchestration
+watch_vault         orchestration
 survey_vault        activity
 advance_migration   activity
 ensure_policy       activity
@@ -28,6 +33,8 @@ monitor_jobs        activity
 preflight_item      activity
 change_policy       activity
 cancel_job          activity
+open_migration      activity
+follow_up           activity
 """
 
 import os
@@ -43,7 +50,9 @@ from activities.advance_migration import advance_migration
 from activities.cancel_job import cancel_job
 from activities.change_policy import change_policy
 from activities.ensure_policy import ensure_policy
+from activities.follow_up import follow_up
 from activities.monitor_jobs import monitor_jobs
+from activities.open_migration import open_migration
 from activities.preflight_item import preflight_item
 from activities.survey_vault import survey_vault
 from clients import Clients
@@ -58,8 +67,9 @@ from clients.vaults import VaultClient
 from orchestrations.migrate import migrate
 from orchestrations.migrate_vault import migrate_vault
 from orchestrations.migrate_vaults import migrate_vaults
+from orchestrations.watch_vault import watch_vault
 from settings import Settings
-from triggers import http
+from triggers import events, http, timers
 from triggers.route import Route
 
 ACTIVITIES = (
@@ -70,6 +80,8 @@ ACTIVITIES = (
     preflight_item,
     change_policy,
     cancel_job,
+    open_migration,
+    follow_up,
 )
 
 
@@ -92,6 +104,7 @@ def connect(settings: Settings) -> Clients:
         clock=utc_now,
         job_reads_per_hour=settings.job_reads_per_hour,
         public_url=settings.public_url,
+        event_terms=settings.event_terms,
     )
 
 
@@ -116,6 +129,26 @@ def bind_route(route: Route, clients: Clients, settings: Settings) -> Callable[.
     return run
 
 
+def bind_events(clients: Clients, settings: Settings) -> Callable[..., Any]:
+    """The function the Event Grid trigger calls; it may be handed a CloudEvent as well."""
+
+    async def run(event: func.EventGridEvent, client: df.DurableOrchestrationClient) -> None:
+        await events.on_vault_event(clients, settings, event, client)
+
+    run.__name__ = events.on_vault_event.__name__
+    return run
+
+
+def bind_timer(tick: timers.Tick, clients: Clients, settings: Settings) -> Callable[..., Any]:
+    """The function a timer calls."""
+
+    async def run(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+        await tick(clients, settings, client)
+
+    run.__name__ = tick.__name__
+    return run
+
+
 def register(app: df.DFApp, clients: Clients, settings: Settings) -> None:
     """Every function of the app, by call, so that orchestrations and activities stay plain functions."""
     for route in http.ROUTES:
@@ -123,7 +156,12 @@ def register(app: df.DFApp, clients: Clients, settings: Settings) -> None:
         open_to_all = route.anonymous or settings.easy_auth
         level = func.AuthLevel.ANONYMOUS if open_to_all else func.AuthLevel.FUNCTION
         app.route(route=route.path, methods=[route.method], auth_level=level)(endpoint)
-    for orchestration in (migrate, migrate_vaults, migrate_vault):
+    on_event = app.durable_client_input(client_name="client")(bind_events(clients, settings))
+    app.event_grid_trigger(arg_name="event")(on_event)  # pyright: ignore[reportUnknownMemberType] - its **kwargs
+    for timer in timers.timers(settings):
+        tick = app.durable_client_input(client_name="client")(bind_timer(timer.tick, clients, settings))
+        app.timer_trigger(arg_name="timer", schedule=timer.schedule)(tick)
+    for orchestration in (migrate, migrate_vaults, migrate_vault, watch_vault):
         app.orchestration_trigger(context_name="context")(orchestration)
     for activity in ACTIVITIES:
         app.activity_trigger(input_name="order")(bind_activity(activity, clients))

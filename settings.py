@@ -3,13 +3,22 @@
 Settings the Functions host reads (AzureWebJobsStorage and the like) are not ours and not here.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import get_args
 from urllib.parse import urlsplit
 
 import msgspec
 
+from migration.events import Approval, EventTerms, Mode
 from migration.limits import LimitChanges, Limits
+from migration.model import VaultId
+from migration.request import POLICY_NAME, SUBSCRIPTION_ID
+from migration.scope import within
+
+LONGEST_TIMER_HOURS = 5 * 24  # Durable splits a timer of six days, and can't cancel what it split
+NCRONTAB = re.compile(r"[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){5}")
 
 
 class SettingsError(ValueError):
@@ -59,6 +68,60 @@ def _switch(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError("must be true or false")
     return text.lower() == "true"
+
+
+def _hours(text: str) -> int:
+    if _count(text) > LONGEST_TIMER_HOURS:
+        raise ValueError(f"must be {LONGEST_TIMER_HOURS} hours at most")
+    return int(text)
+
+
+def _minutes(text: str) -> int:
+    if _count(text) > LONGEST_TIMER_HOURS * 60:
+        raise ValueError(f"must be {LONGEST_TIMER_HOURS} hours at most")
+    return int(text)
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text
+
+    return parse
+
+
+def _policy_name(text: str) -> str:
+    if not re.fullmatch(POLICY_NAME, text):
+        raise ValueError("must be the name of a backup policy")
+    return text
+
+
+def _optional_schedule(text: str) -> str:
+    if text and not NCRONTAB.fullmatch(text):
+        raise ValueError("must be six fields: second, minute, hour, day, month, day of the week")
+    return text
+
+
+def _scopes(text: str) -> tuple[str, ...]:
+    entries = [entry.strip().rstrip("/") for entry in re.split(r"[,\n]", text) if entry.strip()]
+    for number, entry in enumerate(entries, 1):
+        if not (_is_subscription(entry) or _is_vault(entry)):
+            raise ValueError(f"entry {number} is the resource id of no subscription and of no vault")
+    return tuple(entries)
+
+
+def _is_subscription(text: str) -> bool:
+    before, _, name = text.rpartition("/")
+    return before.lower() == "/subscriptions" and bool(re.fullmatch(SUBSCRIPTION_ID, name))
+
+
+def _is_vault(text: str) -> bool:
+    try:
+        VaultId.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _limits(text: str) -> Limits:
@@ -162,6 +225,65 @@ SETTINGS: tuple[Setting, ...] = (
         default="",
         meaning="Where people reach the app, such as `https://backup.example.com`; notices then link to the migration.",
     ),
+    Setting(
+        name="ALLOWED_SCOPES",
+        field="allowed_scopes",
+        parse=_scopes,
+        default="",
+        meaning="Resource ids of the subscriptions and vaults that the app may plan and migrate, separated by commas "
+        "or line breaks; empty: whatever its identity may reach.",
+    ),
+    Setting(
+        name="EVENT_MODE",
+        field="event_mode",
+        parse=_one_of(get_args(Mode)),
+        default="plan",
+        meaning="What an event of a vault without the tag `backup-migration` leads to: off, plan or migrate.",
+    ),
+    Setting(
+        name="EVENT_POLICY",
+        field="event_policy",
+        parse=_policy_name,
+        default="EnhancedPolicy",
+        meaning="Target policy of plans that events or the audit lead to, where the tag `backup-migration-policy` "
+        "names none.",
+    ),
+    Setting(
+        name="EVENT_DELAY_MINUTES",
+        field="event_delay_minutes",
+        parse=_minutes,
+        default="30",
+        meaning="Time between the first event of a vault and its plan; the events in between are one.",
+    ),
+    Setting(
+        name="EVENT_RECHECK_HOURS",
+        field="event_recheck_hours",
+        parse=_hours,
+        default="24",
+        meaning="When a vault that was empty is planned once more without another event, 120 at most.",
+    ),
+    Setting(
+        name="EVENT_APPROVAL",
+        field="event_approval",
+        parse=_one_of(get_args(Approval)),
+        default="required",
+        meaning="Whether migrations that events lead to wait for a person: required or none.",
+    ),
+    Setting(
+        name="AUDIT_SCHEDULE",
+        field="audit_schedule",
+        parse=_optional_schedule,
+        default="",
+        meaning="When all allowed vaults are planned, as NCRONTAB in UTC such as `0 0 5 * * *`; empty: never. Needs "
+        "ALLOWED_SCOPES.",
+    ),
+    Setting(
+        name="PURGE_AFTER_DAYS",
+        field="purge_after_days",
+        parse=_count,
+        default="30",
+        meaning="Age at which the histories of orchestrations that have ended are forgotten; the ledger is kept.",
+    ),
 )
 
 
@@ -180,6 +302,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retail_prices_url: str
     notice_topic_endpoint: str
     public_url: str
+    allowed_scopes: tuple[str, ...]
+    event_mode: Mode
+    event_policy: str
+    event_delay_minutes: int
+    event_recheck_hours: int
+    event_approval: Approval
+    audit_schedule: str
+    purge_after_days: int
+
+    def may_touch(self, vault_id: str) -> bool:
+        """Whether the allow-list has this vault."""
+        return within(vault_id, self.allowed_scopes)
+
+    @property
+    def event_terms(self) -> EventTerms:
+        """What events of a vault lead to, as far as its tags do not say."""
+        return EventTerms(
+            mode=self.event_mode,
+            policy_name=self.event_policy,
+            approval=self.event_approval,
+            limits=self.default_limits,
+            scopes=self.allowed_scopes,
+        )
 
     @staticmethod
     def from_env(environ: Mapping[str, str]) -> "Settings":
@@ -197,6 +342,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 problems.append(f"{setting.name}: {error}")
         if not (values.get("ledger_uri") or values.get("ledger_connection_string")):
             problems.append("LEDGER_STORAGE__tableServiceUri or LEDGER_STORAGE must be set")
+        if values.get("audit_schedule") and values.get("allowed_scopes") == ():
+            problems.append("AUDIT_SCHEDULE needs ALLOWED_SCOPES, which say what is audited")
         if problems:
             raise SettingsError("; ".join(problems))
         return msgspec.convert(values, Settings)

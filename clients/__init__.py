@@ -12,6 +12,7 @@ from clients.ledger import Ledger
 from clients.notices import NoticeTopic
 from clients.prices import PriceClient
 from clients.vaults import VaultClient
+from migration.events import EventTerms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,7 @@ class Clients:
     """Everything an activity or a trigger may reach, made once in function_app.
 
     `job_reads_per_hour` is what the app may spend of each subscription's budget of job reads, `public_url` where people
-    reach the app, empty where that is not known.
+    reach the app, empty where that is not known, `event_terms` what the settings say of vaults that events tell of.
     """
 
     backup: BackupClient
@@ -31,6 +32,7 @@ class Clients:
     clock: Clock
     job_reads_per_hour: int
     public_url: str
+    event_terms: EventTerms
 
     async def close(self) -> None:
         """Close every connection; the Functions host never asks for it, programs and tests do."""

@@ -4,12 +4,14 @@
     migrations  "migration"     migration id        MigrationRecord
     migrations  "shares"        migration id        Shares
     migrations  "latest"        time, then id       nothing more: the order of the list, the latest request first
+    migrations  "stalls"        migration|vault     Stall
     vaults      migration id    vault key           VaultRecord
     items       migration id    vault key|item      ItemRecord
     claims      vault key       item                the migration that may write this item, and no other
     plans       vault key       migration id        nothing more: which migrations have planned a vault
     vms         group of the VM name of the VM      the vault and the item that last showed it
     readers     subscription    migration|vault     until when this vault's jobs are being looked at
+    events      vault key       hash of its id      EventRecord
 
 Every change of a record names the ETag it read, so two writers never overwrite each other: the later one gets `Stale`.
 """
@@ -32,10 +34,20 @@ from azure.data.tables.aio import TableServiceClient
 
 from clients.pages import next_page, row_after
 from clients.rows import Row, from_row, to_row
+from migration.events import EventRecord
 from migration.model import Value, VmId
-from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, Shares, VaultRecord
+from migration.records import (
+    MIGRATION_TRANSITIONS,
+    ItemRecord,
+    ItemState,
+    MigrationRecord,
+    MigrationState,
+    Shares,
+    VaultRecord,
+)
+from migration.stalls import Stall
 
-TABLES = ("migrations", "vaults", "items", "claims", "plans", "vms", "readers")
+TABLES = ("migrations", "vaults", "items", "claims", "plans", "vms", "readers", "events")
 BATCH = 100  # the most that Table Storage takes in one transaction
 PAGE = 1000  # the most that it returns in one page
 MOST_SCANNED = 5000  # rows that one page of a filtered list looks at
@@ -413,7 +425,91 @@ class Ledger:
         """Note that somebody looks no more."""
         await self._tables["readers"].delete_entity(subscription, reader)
 
+    # --- events
+
+    async def note_event(self, record: EventRecord) -> EventRecord:
+        """Remember an event; answers the record that stands, which is an earlier one where it was delivered before."""
+        await self._insert("events", _entity(record.vault_key, record.event_hash, record))
+        return await self._read("events", record.vault_key, record.event_hash, EventRecord)
+
+    async def pending_events(self, vault_key: str) -> list[EventRecord]:
+        """The events of a vault that nothing has come of yet."""
+        query = f"PartitionKey eq '{_quoted(vault_key)}' and taken eq false"
+        return [record async for record in self._query("events", query, EventRecord)]
+
+    async def waiting_vaults(self, before: datetime) -> list[str]:
+        """The ids of the vaults whose events have waited since before then, each once."""
+        query = f"taken eq false and receivedAt lt '{_moment(before)}'"
+        found = {record.vault_key: record.vault_id async for record in self._query("events", query, EventRecord)}
+        return [found[key] for key in sorted(found)]
+
+    async def take_events(self, records: Sequence[EventRecord], outcome: str) -> None:
+        """Note what came of these events of one vault; none of them will lead to anything again. Raises Stale."""
+        taken = [msgspec.structs.replace(record, taken=True, outcome=outcome) for record in records]
+        await self._transact_all(
+            "events",
+            [
+                (
+                    "update",
+                    _entity(record.vault_key, record.event_hash, record),
+                    {"mode": UpdateMode.REPLACE, **_unless_changed(record.etag)},
+                )
+                for record in taken
+            ],
+        )
+
+    async def forget_events(self, vault_key: str, before: datetime) -> None:
+        """Forget the events of a vault that were received before then and taken: none is delivered so late."""
+        query = f"PartitionKey eq '{_quoted(vault_key)}' and taken eq true and receivedAt lt '{_moment(before)}'"
+        old = [record async for record in self._query("events", query, EventRecord)]
+        await self._transact_all(
+            "events",
+            [("delete", _keys(vault_key, record.event_hash), _unless_changed(record.etag)) for record in old],
+        )
+
+    # --- what goes on
+
+    async def unfinished_migrations(self) -> list[MigrationRecord]:
+        """Every migration that has not ended, by id."""
+        return await self._migrations(MIGRATION_TRANSITIONS)
+
+    async def running_migrations(self) -> list[MigrationRecord]:
+        """Every migration that is writing to vaults or may do so any moment, by id."""
+        return await self._migrations((MigrationState.RUNNING, MigrationState.PAUSED))
+
+    async def holder(self, vault_key: str, item_name: str) -> str:
+        """The migration that may write an item now; empty where none may."""
+        try:
+            return str((await self._tables["claims"].get_entity(vault_key, item_name))["migrationId"])
+        except ResourceNotFoundError:
+            return ""
+
+    async def read_stalls(self) -> list[Stall]:
+        """What the watchdog has found stuck."""
+        return [stall async for stall in self._query("migrations", "PartitionKey eq 'stalls'", Stall)]
+
+    async def write_stall(self, stall: Stall) -> None:
+        """Write down that a vault is stuck. Raises Stale where another watchdog did."""
+        entity = _entity(*_stall_keys(stall), stall)
+        if stall.etag:
+            await self._replace("migrations", entity, stall.etag)
+        elif not await self._insert("migrations", entity):
+            raise Stale(f"stall of {stall.migration_id} in {stall.vault_key}")
+
+    async def forget_stall(self, stall: Stall) -> None:
+        """Note that a vault moves again, or needs to no more."""
+        await self._tables["migrations"].delete_entity(*_stall_keys(stall))
+
+    async def _migrations(self, states: Iterable[MigrationState]) -> list[MigrationRecord]:
+        either = " or ".join(f"state eq '{state}'" for state in states)
+        query = f"PartitionKey eq 'migration' and ({either})"
+        return [record async for record in self._query("migrations", query, MigrationRecord)]
+
     # --- one table
+
+    async def _transact_all(self, table: str, operations: Sequence[Any]) -> None:
+        for chunk in _chunks(operations):
+            await self._transact(table, chunk)
 
     async def _insert(self, table: str, entity: Row) -> bool:
         try:
@@ -482,6 +578,10 @@ def _vault_keys(record: VaultRecord) -> tuple[str, str]:
 
 def _item_keys(record: ItemRecord) -> tuple[str, str]:
     return record.migration_id, _item_row(record.vault_key, record.item_name)
+
+
+def _stall_keys(stall: Stall) -> tuple[str, str]:
+    return "stalls", f"{stall.migration_id}|{stall.vault_key}"
 
 
 def _item_row(vault_key: str, item_name: str) -> str:

@@ -26,14 +26,14 @@ def resolve(request: MigrationRequest, visible: Mapping[str, Sequence[Vault]]) -
     for index, name in enumerate(request.vaults):
         vault = by_id.get(str(VaultId.parse(name)).lower())
         if vault is None:
-            message = "there is no such vault, or the app's identity may not see it"
+            message = "there is no such vault, or the app may not touch it"
             problems.append(Problem(path=f"$.vaults[{index}]", message=message))
         else:
             found[vault.id.lower()] = vault
     for index, scope in enumerate(request.subscriptions):
         fitting = [vault for vault in visible[scope.id.lower()] if _fits(vault, scope)]
         if not fitting:
-            message = "no vault of this subscription fits, or the app's identity may not see it"
+            message = "no vault of this subscription fits, or the app may not touch those that do"
             problems.append(Problem(path=f"$.subscriptions[{index}]", message=message))
             continue
         problems += _dead_filters(f"$.subscriptions[{index}]", scope, visible[scope.id.lower()])
@@ -41,6 +41,13 @@ def resolve(request: MigrationRequest, visible: Mapping[str, Sequence[Vault]]) -
     if len(found) > MOST_VAULTS:
         problems.append(Problem(path="$", message=f"{len(found)} vaults fit; a migration takes {MOST_VAULTS}"))
     return sorted(found.values(), key=lambda vault: vault.id.lower()), problems
+
+
+def within(vault_id: str, scopes: Iterable[str]) -> bool:
+    """Whether a vault is one of these resource ids or in one of these subscriptions; no scopes at all allow all."""
+    allowed = [scope.lower() for scope in scopes]
+    own = vault_id.lower()
+    return not allowed or any(own == scope or own.startswith(f"{scope}/") for scope in allowed)
 
 
 def _dead_filters(path: str, scope: SubscriptionScope, vaults: Sequence[Vault]) -> list[Problem]:

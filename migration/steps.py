@@ -19,6 +19,11 @@ def instance_of(migration_id: str, vault_key: str) -> str:
     return f"{migration_id}:{vault_key}"
 
 
+def watch_of(vault_key: str) -> str:
+    """The instance id of the watch over a vault: one at a time, so that a burst of events is one."""
+    return f"watch:{vault_key}"
+
+
 class MigrateOrder(Value, frozen=True):
     """Input of `migrate`: the migration and its vaults, by key; which of them, by number, are still to be surveyed.
 
@@ -133,3 +138,61 @@ class Change(Value, frozen=True):
 
     verdict: Literal["written", "settled", "later"]
     stay_away_seconds: int = 0
+
+
+# --- vaults that events tell of
+
+
+WAITS_FOR_ITEMS = {"waits": "for items"}
+"""The custom status of a watch that a nudge may wake; told to no other."""
+
+
+class WatchOrder(Value, frozen=True):
+    """Input of `watch_vault`: the vault, how long a burst of events is, how long to leave a vault without items alone.
+
+    `wait_seconds` comes first in this generation, `for_items` where a nudge may end a longer sleep before that.
+    `again` where this is the second look at a vault that was empty; `migration_id` where its plan is there already
+    and only what follows has to be asked.
+    """
+
+    vault_id: str
+    vault_key: str
+    delay_seconds: int
+    recheck_seconds: int
+    wait_seconds: int
+    for_items: bool = False
+    again: bool = False
+    migration_id: str = ""
+
+
+class OpenOrder(Value, frozen=True):
+    """Input of `open_migration`. `again`: also where no event is pending."""
+
+    vault_id: str
+    migration_id: str
+    again: bool = False
+
+
+class Opening(Value, frozen=True):
+    """Answer of `open_migration`: the migration to run, or to ask again after so many seconds, or nothing.
+
+    `look_again` where the vault could not be read.
+    """
+
+    migration: MigrateOrder | None = None
+    wait_seconds: int = 0
+    look_again: bool = False
+
+
+class FollowOrder(Value, frozen=True):
+    """Input of `follow_up`: a vault, and the migration that events have led to; empty where they led to none."""
+
+    vault_id: str
+    migration_id: str
+
+
+class FollowUp(Value, frozen=True):
+    """Answer of `follow_up`: other events came meanwhile; the plan found nothing to look at, so look again later."""
+
+    touched: bool
+    look_again: bool

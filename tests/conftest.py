@@ -24,6 +24,7 @@ from clients.notices import NoticeTopic
 from clients.prices import PriceClient
 from clients.vaults import VaultClient
 from local_stack.azurite import start_azurite
+from migration.events import EventTerms
 from simulator import Clock, ManualClock, Scenario, Simulator
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
@@ -129,6 +130,7 @@ async def clients(
         clock=clock,
         job_reads_per_hour=150,
         public_url="",
+        event_terms=EventTerms(),
     )
     await prices.close()
     await reader.close()

@@ -28,6 +28,11 @@ def rows(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[0].splitlines()[2:]]
 
 
+def kind(trigger: str) -> str:
+    """A trigger's name as bindings spell it."""
+    return trigger.replace(" ", "").lower()
+
+
 def test_every_command_is_one() -> None:
     """Each `make` target that the README names is in the Makefile, and each target is named."""
     named = set(re.findall(r"make (\w+)", README))
@@ -56,11 +61,13 @@ def test_the_functions_table_and_the_docstring_name_every_function() -> None:
     function_app.register(app, function_app.clients, function_app.settings)
     for function in app.get_functions():
         trigger: Any = function.get_trigger()
-        functions[str(function.get_function_name())] = trigger.type.removesuffix("Trigger")
-    readme = {name: row[1].lower() for row in rows("The functions") for name in re.findall(r"`(\w+)`", row[0])}
+        functions[str(function.get_function_name())] = trigger.type.removesuffix("Trigger").lower()
+    readme = {name: kind(row[1]) for row in rows("The functions") for name in re.findall(r"`(\w+)`", row[0])}
     docstring = {
-        name: kind.lower()
-        for name, kind in re.findall(r"^ *(\w+) +(HTTP|orchestration|activity)", str(function_app.__doc__), re.M)
+        name: kind(trigger)
+        for name, trigger in re.findall(
+            r"^ *(\w+) +(HTTP|Event Grid|timer|orchestration|activity)", str(function_app.__doc__), re.M
+        )
     }
     assert readme == docstring == functions
 

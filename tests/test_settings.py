@@ -3,9 +3,12 @@
 import msgspec
 import pytest
 
+from migration.events import EventTerms
 from migration.limits import Limits
 from settings import SETTINGS, Settings, SettingsError
+from tests.builders import SUBSCRIPTION, VAULT
 
+SCOPE = f"/subscriptions/{SUBSCRIPTION}"
 LEDGER = {"LEDGER_STORAGE": "UseDevelopmentStorage=true"}
 
 
@@ -24,6 +27,14 @@ def test_defaults_leave_only_the_ledger_to_be_set() -> None:
         "retail_prices_url": "https://prices.azure.com",
         "notice_topic_endpoint": "",
         "public_url": "",
+        "allowed_scopes": (),
+        "event_mode": "plan",
+        "event_policy": "EnhancedPolicy",
+        "event_delay_minutes": 30,
+        "event_recheck_hours": 24,
+        "event_approval": "required",
+        "audit_schedule": "",
+        "purge_after_days": 30,
     }
 
 
@@ -46,6 +57,14 @@ SET = {
         "https://notices.westeurope-1.eventgrid.azure.net/api/events",
     ),
     "PUBLIC_URL": ("https://backup.example.com/", "https://backup.example.com"),
+    "ALLOWED_SCOPES": (f" {SCOPE}/,\n\n{VAULT}\n", (SCOPE, VAULT)),
+    "EVENT_MODE": ("migrate", "migrate"),
+    "EVENT_POLICY": ("Gold-1", "Gold-1"),
+    "EVENT_DELAY_MINUTES": ("5", 5),
+    "EVENT_RECHECK_HOURS": ("120", 120),
+    "EVENT_APPROVAL": ("none", "none"),
+    "AUDIT_SCHEDULE": ("0 */30 2-4 * * MON,TUE", "0 */30 2-4 * * MON,TUE"),
+    "PURGE_AFTER_DAYS": ("7", 7),
 }
 
 
@@ -54,7 +73,7 @@ def test_a_setting_is_read_from_its_variable(name: str) -> None:
     """White space around a value and a slash behind a URL are dropped; nothing else of the environment matters."""
     text, value = SET[name]
     [field] = [setting.field for setting in SETTINGS if setting.name == name]
-    settings = Settings.from_env({**LEDGER, name: text, "PATH": "/bin", "ARM_BASE": "ignored"})
+    settings = Settings.from_env({**LEDGER, "ALLOWED_SCOPES": SCOPE, name: text, "PATH": "/bin", "ARM_BASE": "ignored"})
     assert getattr(settings, field) == value
 
 
@@ -100,6 +119,23 @@ MALFORMED = [
     ("NOTICE_TOPIC_ENDPOINT", "http://notices.westeurope-1.eventgrid.azure.net/api/events"),
     ("NOTICE_TOPIC_ENDPOINT", "notices"),
     ("PUBLIC_URL", "backup.example.com"),
+    ("ALLOWED_SCOPES", "*"),
+    ("ALLOWED_SCOPES", "/subscriptions/production"),
+    ("ALLOWED_SCOPES", f"{SCOPE} {SCOPE}"),
+    ("ALLOWED_SCOPES", f"{SCOPE}/resourceGroups/rg-backup"),
+    ("ALLOWED_SCOPES", f"{SCOPE}, {VAULT}/backupPolicies/EnhancedPolicy"),
+    ("EVENT_MODE", ""),
+    ("EVENT_MODE", "Plan"),
+    ("EVENT_POLICY", ""),
+    ("EVENT_POLICY", "../policy"),
+    ("EVENT_DELAY_MINUTES", "0"),
+    ("EVENT_DELAY_MINUTES", "7201"),
+    ("EVENT_RECHECK_HOURS", "121"),
+    ("EVENT_APPROVAL", "never"),
+    ("AUDIT_SCHEDULE", "daily"),
+    ("AUDIT_SCHEDULE", "0 5 * * *"),
+    ("AUDIT_SCHEDULE", "%AUDIT% 0 0 5 * *"),
+    ("PURGE_AFTER_DAYS", "0"),
 ]
 
 
@@ -123,3 +159,25 @@ def test_an_error_does_not_repeat_the_value() -> None:
     with pytest.raises(SettingsError) as error:
         Settings.from_env({**LEDGER, "ARM_BASE_URL": "AccountKey=secret"})
     assert "secret" not in str(error.value)
+
+
+def test_an_audit_needs_to_be_told_of_what() -> None:
+    """An app that may touch whatever it can reach does not know which subscriptions these are."""
+    with pytest.raises(SettingsError, match="AUDIT_SCHEDULE needs ALLOWED_SCOPES"):
+        Settings.from_env({**LEDGER, "AUDIT_SCHEDULE": "0 0 5 * * *"})
+
+
+def test_events_are_settled_by_the_settings_of_their_name() -> None:
+    """What the app's activities are told of events is what was set, the allow-list and the limits among it."""
+    settings = Settings.from_env(
+        {**LEDGER, **{name: text for name, (text, _) in SET.items() if name != "LEDGER_STORAGE"}}
+    )
+    assert settings.event_terms == EventTerms(
+        mode="migrate",
+        policy_name="Gold-1",
+        approval="none",
+        limits=Limits(ramp=(), poll_seconds=60),
+        scopes=(SCOPE, VAULT),
+    )
+    assert settings.may_touch(VAULT.upper())
+    assert not settings.may_touch(VAULT.replace(SUBSCRIPTION[:8], "99999999"))

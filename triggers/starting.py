@@ -11,14 +11,19 @@ from azure.durable_functions import DurableOrchestrationClient, OrchestrationRun
 from clients import Clients
 from clients.arm import Refused
 from clients.ledger import Missing
-from migration.model import Vault, VaultId
-from migration.records import MigrationRecord, MigrationState, VaultRecord
+from migration.model import Vault
+from migration.opening import opened, order_of, vaults_of
+from migration.records import MigrationRecord
 from migration.request import MigrationRequest, Problem
 from migration.scope import resolve, subscriptions_of
-from migration.steps import MigrateOrder
 from settings import Settings
 
-BROKEN = (OrchestrationRuntimeStatus.Failed, OrchestrationRuntimeStatus.Terminated, OrchestrationRuntimeStatus.Canceled)
+ENDED = (
+    OrchestrationRuntimeStatus.Completed,
+    OrchestrationRuntimeStatus.Failed,
+    OrchestrationRuntimeStatus.Terminated,
+    OrchestrationRuntimeStatus.Canceled,
+)
 
 
 class Taken(Exception):
@@ -55,14 +60,8 @@ async def start(
     await clients.ledger.prepare()
     record = await _known(clients, request)
     if record is None:
-        record = MigrationRecord(
-            migration_id=str(request.id),
-            state=MigrationState.PLANNING,
-            request=request,
-            vaults=await _resolve(clients, request),
-            requested_at=now,
-            requester=requester,
-            limits=request.limits.applied_to(settings.default_limits),
+        record = opened(
+            request, await _resolve(clients, settings, request), settings.default_limits, now, requester=requester
         )
         if not await clients.ledger.insert_migration(record):
             return await start(clients, settings, client, request, requester)  # somebody else was faster
@@ -76,26 +75,22 @@ async def ensure_started(clients: Clients, client: DurableOrchestrationClient, r
     One that came to grief, in an outage that outlasted its patience, begins anew where the ledger says.
     """
     try:
-        if record.ended or await _is_going_on(client, record.migration_id):
+        if record.ended or await is_going_on(client, record.migration_id):
             return
     except Exception as error:  # as below
         raise NotStarted(record.migration_id) from error
-    vaults = _vaults(record)
-    await clients.ledger.insert_vaults(vaults)
-    keys = tuple(vault.vault_key for vault in vaults)
-    to_survey = range(len(keys)) if record.state is MigrationState.PLANNING else ()
-    order = MigrateOrder(migration_id=record.migration_id, vault_keys=keys, to_survey=tuple(to_survey))
+    await clients.ledger.insert_vaults(vaults_of(record))
     try:
-        await client.start_new("migrate", record.migration_id, msgspec.to_builtins(order))
+        await client.start_new("migrate", record.migration_id, msgspec.to_builtins(order_of(record)))
     except Exception as error:  # the SDK raises bare Exception for whatever its hub answers
-        if not await _is_going_on(client, record.migration_id):  # somebody else was faster
+        if not await is_going_on(client, record.migration_id):  # somebody else was faster
             raise NotStarted(record.migration_id) from error
 
 
-async def _is_going_on(client: DurableOrchestrationClient, migration_id: str) -> bool:
-    """Whether the orchestration is there and will come to an end by itself."""
-    status = await client.get_status(migration_id)
-    return bool(status) and status.runtime_status not in BROKEN
+async def is_going_on(client: DurableOrchestrationClient, instance_id: str) -> bool:
+    """Whether the orchestration is there and has not ended, well or otherwise."""
+    status = await client.get_status(instance_id)
+    return bool(status) and status.runtime_status not in ENDED
 
 
 async def _known(clients: Clients, request: MigrationRequest) -> MigrationRecord | None:
@@ -112,13 +107,19 @@ def _new_id(now: datetime) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-async def _resolve(clients: Clients, request: MigrationRequest) -> tuple[str, ...]:
-    """The ids of the vaults that the request means now; the migration keeps to them whatever appears later."""
+async def _resolve(clients: Clients, settings: Settings, request: MigrationRequest) -> tuple[str, ...]:
+    """The ids of the vaults that the request means now; the migration keeps to them whatever appears later.
+
+    A vault outside the app's allow-list is like one that is not there.
+    """
     if request.retry_of:
         await _check_ended(clients, request.retry_of)
     subscriptions = subscriptions_of(request)
     lists = await asyncio.gather(*(_visible(clients, subscription) for subscription in subscriptions))
-    visible = {subscription.lower(): vaults for subscription, vaults in zip(subscriptions, lists, strict=True)}
+    visible = {
+        subscription.lower(): [vault for vault in vaults if settings.may_touch(vault.id)]
+        for subscription, vaults in zip(subscriptions, lists, strict=True)
+    }
     vaults, problems = resolve(request, visible)
     if problems:
         raise OutOfScope(problems)
@@ -132,11 +133,6 @@ async def _check_ended(clients: Clients, migration_id: str) -> None:
         raise OutOfScope([Problem(path="$.retryOf", message="there is no such migration")]) from None
     if not earlier.ended:
         raise OutOfScope([Problem(path="$.retryOf", message=f"the migration is {earlier.state}")])
-
-
-def _vaults(record: MigrationRecord) -> list[VaultRecord]:
-    ids = [VaultId.parse(vault) for vault in record.vaults]
-    return [VaultRecord(migration_id=record.migration_id, vault_key=vault.key, vault_id=str(vault)) for vault in ids]
 
 
 async def _visible(clients: Clients, subscription: str) -> list[Vault]:

@@ -40,6 +40,7 @@ from local_host.instances import Instances
 from local_stack import azurite
 from local_stack.processes import Child, free_port
 from local_stack.stack import ROOT
+from migration.events import EventTerms
 from tests.conftest import SCOPE, START, AnyToken
 from tests.faults.azure import WatchedSimulator, an_estate
 from tests.whole.conftest import OneClock, function_app
@@ -170,6 +171,7 @@ async def in_process(
             clock=app_time,
             notices=NoticeTopic("", AnyToken()),
             public_url="",
+            event_terms=EventTerms(),
             job_reads_per_hour=150,
         )
         until.push_async_callback(clients.close)

@@ -12,7 +12,20 @@ from typing import Any, Literal
 import msgspec
 
 from migration.records import MigrationState
-from migration.steps import Change, CycleAnswer, Ensured, Gate, MigrateOrder, Standing, Survey, VaultOrder, VaultsOrder
+from migration.steps import (
+    Change,
+    CycleAnswer,
+    Ensured,
+    FollowUp,
+    Gate,
+    MigrateOrder,
+    Opening,
+    Standing,
+    Survey,
+    VaultOrder,
+    VaultsOrder,
+    WatchOrder,
+)
 from orchestrations.migrate import MOST_OUTAGES
 from orchestrations.migrate_vaults import GROUP
 
@@ -42,6 +55,13 @@ def by_item(**answers: msgspec.Struct) -> Callable[[dict[str, Any]], Any]:
     return lambda order: msgspec.to_builtins(answers[order["itemName"]])
 
 
+def opens(order: dict[str, Any]) -> Any:
+    """The migration that was asked for, its one vault surveyed already."""
+    return msgspec.to_builtins(
+        Opening(migration=MigrateOrder(migration_id=order["migrationId"], vault_keys=("v1",))),
+    )
+
+
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 AWAY = RuntimeError("no answer")
 
@@ -66,6 +86,11 @@ GATE_LATER = Gate(verdict="later", stay_away_seconds=120)
 WRITTEN = Change(verdict="written")
 CHANGE_SETTLED = Change(verdict="settled")
 CHANGE_LATER = Change(verdict="later", stay_away_seconds=3600)
+
+WATCH = WatchOrder(vault_id="vault 1", vault_key="v1", delay_seconds=1800, recheck_seconds=86_400, wait_seconds=1800)
+NOTHING_FOLLOWS = FollowUp(touched=False, look_again=False)
+TOUCHED = FollowUp(touched=True, look_again=False)
+EMPTY = FollowUp(touched=False, look_again=True)
 
 EVERY_VERDICT: dict[str, list[Any]] = {
     "preflight_item": [by_item(a=READY, b=GATE_SETTLED, c=READY, d=GATE_LATER, e=READY)],
@@ -322,6 +347,60 @@ SITUATIONS = (
             "monitor_jobs": [starting("a", "b"), FINISHED],
             "preflight_item": [READY],
             "change_policy": [AWAY, WRITTEN],
+        },
+    ),
+    Situation(
+        name="watch_vault_plans",
+        shows="a burst of events is over: the vault is planned",
+        orchestration="watch_vault",
+        order=WATCH,
+        answers={"open_migration": [opens], "advance_migration": [COMPLETED], "follow_up": [NOTHING_FOLLOWS]},
+    ),
+    Situation(
+        name="watch_vault_touched_again",
+        shows="an event came while the plan was made, and leads to another",
+        orchestration="watch_vault",
+        order=WATCH,
+        answers={"open_migration": [opens], "advance_migration": [COMPLETED], "follow_up": [TOUCHED, NOTHING_FOLLOWS]},
+    ),
+    Situation(
+        name="watch_vault_empty",
+        shows="a vault without items is looked at once more, a day later",
+        orchestration="watch_vault",
+        order=WATCH,
+        answers={"open_migration": [opens], "advance_migration": [COMPLETED], "follow_up": [EMPTY]},
+    ),
+    Situation(
+        name="watch_vault_nudged_to_items",
+        shows="an event ends the wait for items",
+        orchestration="watch_vault",
+        order=WATCH,
+        answers={"open_migration": [opens], "advance_migration": [COMPLETED], "follow_up": [EMPTY, NOTHING_FOLLOWS]},
+        wakes=("timer", "nudge"),
+    ),
+    Situation(
+        name="watch_vault_waits",
+        shows="another migration is at work on the vault; then its tags say that nothing is to be done",
+        orchestration="watch_vault",
+        order=WATCH,
+        answers={"open_migration": [Opening(wait_seconds=1800), Opening()], "follow_up": [NOTHING_FOLLOWS]},
+    ),
+    Situation(
+        name="watch_vault_unreadable",
+        shows="a vault that may not be read is looked at once more",
+        orchestration="watch_vault",
+        order=WATCH,
+        answers={"open_migration": [Opening(look_again=True)], "follow_up": [NOTHING_FOLLOWS]},
+    ),
+    Situation(
+        name="watch_vault_outages",
+        shows="the ledger is away before the plan, and after it",
+        orchestration="watch_vault",
+        order=WATCH,
+        answers={
+            "open_migration": [AWAY, opens],
+            "advance_migration": [COMPLETED],
+            "follow_up": [AWAY, NOTHING_FOLLOWS],
         },
     ),
 )

@@ -12,6 +12,7 @@ from local_host.host import LocalHost
 from orchestrations.migrate import migrate
 from orchestrations.migrate_vault import migrate_vault
 from orchestrations.migrate_vaults import migrate_vaults
+from orchestrations.watch_vault import watch_vault
 
 ACTIVITIES = (
     "survey_vault",
@@ -21,6 +22,8 @@ ACTIVITIES = (
     "preflight_item",
     "change_policy",
     "cancel_job",
+    "open_migration",
+    "follow_up",
 )
 Step = Callable[[dict[str, Any]], Any]
 
@@ -74,7 +77,7 @@ def clock() -> SkippingClock:
 async def engine(steps: Steps, clock: SkippingClock) -> AsyncIterator[LocalHost]:
     """An engine with the orchestrations and this test's steps."""
     app = df.DFApp()
-    for orchestration in (migrate, migrate_vaults, migrate_vault):
+    for orchestration in (migrate, migrate_vaults, migrate_vault, watch_vault):
         app.orchestration_trigger(context_name="context")(orchestration)
     for name in ACTIVITIES:
         app.activity_trigger(input_name="order")(steps.activity(name))
