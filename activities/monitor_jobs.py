@@ -56,6 +56,7 @@ class Visit:
             control=migration.control,
             others=shares.others(self.vault.vault_key),
             planned=migration.planned,
+            halted=shares.halted,
             writable=writable,
             cancel_jobs=bool(migration.cancellation and migration.cancellation.cancel_jobs),
         )
@@ -119,11 +120,14 @@ async def _decide(visit: Visit, seen: Observation, writable: bool) -> Cycle:
 async def _count(visit: Visit, shares: Shares, cycle: Cycle) -> None:
     """Count the cycle in the shares. Raises Stale; and where this delivery has been overtaken by another one."""
     key, ledger = visit.vault.vault_key, visit.clients.ledger
-    if shares.vaults.get(key, Share()) == cycle.share:
+    counted = msgspec.structs.replace(
+        shares, vaults={**shares.vaults, key: cycle.share}, halted=shares.halted or cycle.halted
+    )
+    if shares.vaults.get(key, Share()) == cycle.share and shares.halted == counted.halted:
         return
     if (await ledger.read_vault(visit.vault.migration_id, key)).etag != visit.vault.etag:
         raise Overtaken(key)
-    await ledger.write_shares(msgspec.structs.replace(shares, vaults={**shares.vaults, key: cycle.share}))
+    await ledger.write_shares(counted)
 
 
 async def _carry_out(visit: Visit, cycle: Cycle, now: datetime) -> VaultRecord:
@@ -137,7 +141,7 @@ async def _carry_out(visit: Visit, cycle: Cycle, now: datetime) -> VaultRecord:
         counts=counts,
         reasons=reasons,
         problem="" if visit.may_write else vault.problem,
-        halted=cycle.halted or vault.halted,
+        halted=cycle.halted,
         finished=cycle.finished,
         checked_at=now,
         quiet_looks=vault.quiet_looks + 1 if quiet else 0,

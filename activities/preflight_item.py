@@ -36,6 +36,8 @@ async def preflight_item(clients: Clients, order: ItemOrder) -> Gate:
     block = blocking(inspect_live(item))
     if block:
         drift = block.code, block.message
+    elif same_id(item.policy_id, record.target_policy_id):
+        drift = "AlreadyMoved", f"somebody has moved it to {_name(item.policy_id)} already"
     elif not same_id(item.policy_id, record.source_policy_id):
         drift = "PolicyChanged", f"planned with {_name(record.source_policy_id)}, now on {_name(item.policy_id)}"
     elif not same_id(item.vm_id, record.vm_id):

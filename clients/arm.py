@@ -120,10 +120,9 @@ def _code_and_message(response: AsyncHttpResponse | None) -> tuple[str, str]:
 
 def _retry_seconds(response: AsyncHttpResponse | None, message: str) -> int:
     header = response.headers.get("Retry-After", "") if response is not None else ""
-    if header.isdecimal():
-        return int(header)
     named = _AGAIN_AFTER.search(message)
-    return int(named[1]) if named else 60
+    seconds = int(header) if header.isdecimal() else int(named[1]) if named else 60
+    return min(seconds, _DAY_SECONDS)  # whatever a gateway may dream up
 
 
 async def sent_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

@@ -602,7 +602,7 @@ def _quoted(text: str) -> str:
 
 def _latest(time: datetime, migration_id: str) -> str:
     """A row key that sorts the latest first."""
-    left = _LAST_MILLISECOND - int(time.timestamp() * 1000)
+    left = _LAST_MILLISECOND - max(0, int(time.timestamp() * 1000))
     return f"{left:014d}-{migration_id}"
 
 

@@ -36,14 +36,16 @@ LEFT = (ItemState.PLANNED, ItemState.CANCELLED)  # not moved yet, and left alone
 class Terms:
     """What the migration allows this vault in this cycle.
 
-    `others` is what its other vaults count for the limits, `planned` how many VMs it is to move in all; `writable`
-    whether the service takes writes, `cancel_jobs` whether the jobs of a stopped migration are to be cancelled.
+    `others` is what its other vaults count for the limits, `planned` how many VMs it is to move in all, `halted` why
+    too many failures stopped it before; `writable` whether the service takes writes, `cancel_jobs` whether the jobs of
+    a stopped migration are to be cancelled.
     """
 
     limits: Limits
     control: Control = Control.GO
     others: Share = Share()
     planned: int = 0
+    halted: str = ""
     writable: bool = True
     cancel_jobs: bool = False
 
@@ -159,7 +161,7 @@ def next_cycle(records: Sequence[ItemRecord], seen: Observation, terms: Terms) -
     after = tuple(_advance(record, by_container[record.container], seen, terms.limits) for record in records)
 
     failed = together((share_of(after), terms.others)).failed
-    too_many = exhausted(terms.limits, failed, terms.planned)
+    too_many = terms.halted or exhausted(terms.limits, failed, terms.planned)
     stopped = terms.control is Control.STOP
     halted = too_many if not stopped and any(record.state in LEFT for record in after) else ""
     if halted or stopped:

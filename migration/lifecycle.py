@@ -47,7 +47,7 @@ def _close_plan(record: MigrationRecord, vaults: Sequence[VaultRecord], now: dat
         note = too_much if planned else "no VM is left to move"
         return record.to(MigrationState.COMPLETED, plan_hash=plan_hash, planned=planned, problem=note, ended_at=now)
     if too_much:
-        return record.to(MigrationState.FAILED, plan_hash=plan_hash, problem=too_much, ended_at=now)
+        return record.to(MigrationState.FAILED, plan_hash=plan_hash, planned=planned, problem=too_much, ended_at=now)
     if record.request.approval == "none":
         return record.to(MigrationState.RUNNING, plan_hash=plan_hash, planned=planned, started_at=now)
     deadline = now + timedelta(hours=record.request.approval_timeout_hours)

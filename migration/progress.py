@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from migration.model import Instant, Value
-from migration.records import FAILURES, IN_FLIGHT, ItemState, MigrationRecord, MigrationState, VaultRecord, counts_of
+from migration.records import (
+    FAILURES,
+    IN_FLIGHT,
+    MOVING,
+    ItemState,
+    MigrationRecord,
+    MigrationState,
+    VaultRecord,
+    counts_of,
+)
 
 
 class Progress(Value, frozen=True):
@@ -25,22 +34,35 @@ class Progress(Value, frozen=True):
 
 
 def progress(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetime) -> Progress:
-    """How far a migration has come at a time."""
+    """How far a migration has come at a time. One that never began to move VMs has done nothing, and none waits."""
     counts = counts_of(vaults)
     in_flight = sum(counts[state] for state in IN_FLIGHT)
-    waiting = counts[ItemState.PLANNED]
-    done = max(record.planned - in_flight - waiting, 0)
-    hours = (now - record.started_at) / timedelta(hours=1) if record.started_at and not record.ended else 0
-    speed = done / hours if done and hours else None
+    waiting = 0 if record.ended else counts[ItemState.PLANNED]
+    done = max(record.planned - in_flight - waiting, 0) if record.started_at else 0
+    speed = _speed(record, vaults, now)
     return Progress(
         planned=record.planned,
         done=done,
         in_flight=in_flight,
         waiting=waiting,
-        percent=done * 100 // record.planned if record.planned else 100 if record.ended else 0,
+        percent=done * 100 // record.planned if record.planned else 0,
         vms_per_hour=round(speed, 1) if speed else None,
         estimated_end=now + timedelta(hours=(in_flight + waiting) / speed) if speed else None,
     )
+
+
+def _speed(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetime) -> float | None:
+    """VMs an hour whose jobs have ended, since the first could; None where that tells nothing of the end."""
+    if record.started_at is None or record.ended or _stopping(record, vaults):
+        return None
+    counts = counts_of(vaults)
+    settled = sum(counts[state] for state in (ItemState.MIGRATED, ItemState.FAILED, ItemState.TIMED_OUT))
+    hours = (now - record.started_at) / timedelta(hours=1)
+    return settled / hours if settled and hours > 0 else None
+
+
+def _stopping(record: MigrationRecord, vaults: Sequence[VaultRecord]) -> bool:
+    return record.cancellation is not None or any(vault.halted for vault in vaults)
 
 
 def next_action(record: MigrationRecord, vaults: Sequence[VaultRecord]) -> str:
@@ -48,13 +70,17 @@ def next_action(record: MigrationRecord, vaults: Sequence[VaultRecord]) -> str:
     counts = counts_of(vaults)
     in_flight = sum(counts[state] for state in IN_FLIGHT)
     troubled = sum(bool(vault.problem) for vault in vaults if not vault.finished)
-    if record.cancellation and not record.ended:
-        return f"Wait: {in_flight} VMs in flight are followed to their end, nothing more starts."
+    if record.state in MOVING and _stopping(record, vaults):
+        why = "" if record.cancellation else "Too many VMs failed. "
+        return f"{why}Wait: {in_flight} VMs in flight are followed to their end, nothing more starts."
+    if record.state is MigrationState.AWAITING_APPROVAL and record.decision:
+        return "Wait: the decision is being carried out."
     if record.state is MigrationState.RUNNING and troubled:
         return f"Look at the {troubled} vaults that tell a problem; the others go on."
     if record.state is MigrationState.COMPLETED:
         return _after_the_end(record, counts)
-    return _NEXT[record.state].format(deadline=record.approval_deadline or "", in_flight=in_flight)
+    deadline = f"{record.approval_deadline:%Y-%m-%d %H:%M} UTC" if record.approval_deadline else ""
+    return _NEXT[record.state].format(deadline=deadline, in_flight=in_flight)
 
 
 def _after_the_end(record: MigrationRecord, counts: Counter[str]) -> str:

@@ -188,11 +188,13 @@ def counts_of(vaults: Iterable[VaultRecord]) -> Counter[str]:
 class Shares(Value, frozen=True, omit_defaults=True):
     """What each vault of a migration counts for the limits that all its vaults share, by vault key.
 
-    Whoever starts VMs counts them here first, so that the vaults together never exceed the limits.
+    Whoever starts VMs counts them here first, so that the vaults together never exceed the limits. `halted` says why
+    nothing more starts in any of them: once said it stays so, whatever becomes of the limits.
     """
 
     migration_id: str
     vaults: dict[str, Share] = {}
+    halted: str = ""
     etag: str = ""
 
     def others(self, vault_key: str) -> Share:

@@ -32,6 +32,7 @@ REMEDIES: Mapping[str, Remedy] = {
     ),
     "JobCancelled": Remedy(advice="Somebody cancelled the job; retry when the VM may move."),
     "PolicyChanged": Remedy(advice="Somebody moved the VM to another policy; a retry plans it from there."),
+    "AlreadyMoved": Remedy(advice="Nothing: it is where it was to go.", retryable=False),
     "SourceChanged": Remedy(advice="Compare the policy with what was approved; a retry plans from what it is now."),
     "TargetChanged": Remedy(advice="Compare the policy with what was approved; a retry plans from what it is now."),
     "VmChanged": Remedy(advice="The item protects another VM than the one planned; a retry plans that one."),
@@ -83,7 +84,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "UserErrorJobSuccessfullyCancelled": Remedy(advice="Somebody cancelled the job; retry when the VM may move."),
 }
 
-_ALWAYS_RETRYABLE = frozenset({ItemState.FAILED, ItemState.TIMED_OUT, ItemState.DRIFTED})
+_RETRYABLE = frozenset({ItemState.FAILED, ItemState.TIMED_OUT, ItemState.DRIFTED})
 
 
 def remedy_of(record: ItemRecord) -> str:
@@ -94,7 +95,7 @@ def remedy_of(record: ItemRecord) -> str:
 
 def any_retryable(vault: VaultRecord) -> bool:
     """Whether a vault may have VMs that another migration may try again, by its counts alone."""
-    return any(vault.counts.get(state) for state in _ALWAYS_RETRYABLE) or (
+    return any(vault.counts.get(state) for state in _RETRYABLE) or (
         bool(vault.counts.get(ItemState.REFUSED))
         and any(reason in REMEDIES and REMEDIES[reason].retryable for reason in vault.reasons)
     )
@@ -103,10 +104,10 @@ def any_retryable(vault: VaultRecord) -> bool:
 def retryable(record: ItemRecord) -> bool:
     """Whether another migration may try this VM again.
 
-    What failed, timed out or drifted always: its plan is made anew. What was refused only where the table says that
-    a refusal of this kind can pass.
+    What failed, timed out or drifted, unless the table says that it is pointless: its plan is made anew. What was
+    refused only where the table says that a refusal of this kind can pass.
     """
     remedy = REMEDIES.get(record.reason)
-    return record.state in _ALWAYS_RETRYABLE or (
-        record.state is ItemState.REFUSED and remedy is not None and remedy.retryable
-    )
+    if remedy is not None and not remedy.retryable:
+        return False
+    return record.state in _RETRYABLE or (record.state is ItemState.REFUSED and remedy is not None)

@@ -21,7 +21,8 @@ from migration.model import Value
 from migration.records import Decision, MigrationRecord, MigrationState
 from migration.remedies import any_retryable
 from migration.request import MigrationId, Problem, problems_of, retried
-from triggers.exchange import Call, Declined, invalid, migration_id_of, read_body, status_answer
+from triggers.exchange import Call, Declined, header, invalid, migration_id_of, read_body, status_answer
+from triggers.migrations import with_key
 from triggers.nudging import nudge
 from triggers.starting import NotStarted, ensure_started, start
 
@@ -32,7 +33,7 @@ TRIES = 5  # of a change, against others who change the same record
 Person = Annotated[
     str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f\u2028-\u202e\u2066-\u2069]+$(?!\n)")
 ]
-Comment = Annotated[str, Meta(max_length=2000)]
+Comment = Annotated[str, Meta(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$(?!\n)")]
 
 
 class Approval(Value, frozen=True):
@@ -209,6 +210,7 @@ async def retry_migration(call: Call) -> HttpResponse:
         approval=wish.approval or old.request.approval,
         limits=wish.limits.applied_to(old.request.limits),
     )
+    request = with_key(request, header(call.req, "Idempotency-Key"))
     problems = problems_of(request)
     if problems:
         raise invalid("body", *problems)

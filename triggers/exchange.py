@@ -19,6 +19,7 @@ from settings import Settings
 from triggers.documents import ProblemDocument, migration_status
 
 MAX_BODY_BYTES = 1_000_000
+KEY = "code"
 POLL_SECONDS = 10  # what a caller who waits for a migration is asked to leave between two looks
 HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?")
 V = TypeVar("V", bound=Value)
@@ -80,8 +81,12 @@ def read_body(req: HttpRequest, kind: type[V]) -> V:
 
 
 def read_query(req: HttpRequest, kind: type[V]) -> V:
-    """The query as a value of that kind. Raises Declined with everything that is wrong with it."""
-    return _read(dict(req.params), kind, "query", strict=False)
+    """The query as a value of that kind. Raises Declined with everything that is wrong with it.
+
+    A function key that the caller sent as `code` is the host's, which has checked it.
+    """
+    sent = {name: value for name, value in req.params.items() if name != KEY}
+    return _read(sent, kind, "query", strict=False)
 
 
 def invalid(where: str, *problems: Problem) -> Declined:
@@ -125,7 +130,12 @@ def _problem_of(error: msgspec.ValidationError, root: str) -> Problem:
 
 def site_of(req: HttpRequest) -> str:
     """Scheme and host that the caller used, also where a gateway stands in between and says so in X-Forwarded-*."""
-    parts = urlsplit(req.url)
+    try:
+        parts = urlsplit(req.url)
+    except ValueError:
+        raise Declined(400, "The Host header is not valid") from None
+    if not HOST.fullmatch(parts.netloc):
+        raise Declined(400, "The Host header is not valid")
     host = header(req, "x-forwarded-host").split(",")[0].strip()
     scheme = header(req, "x-forwarded-proto").split(",")[0].strip().lower()
     return "{}://{}".format(

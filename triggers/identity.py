@@ -30,7 +30,7 @@ def signed_in(req: HttpRequest) -> str:
     try:
         decoded = base64.b64decode(header(req, "x-ms-client-principal"), validate=True)
         principal = msgspec.json.decode(decoded, type=_Principal)
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         raise Declined(401, "Sign in first", detail="The request came past the app's authentication.") from None
     claims = {claim.typ.rpartition("/")[2]: claim.val for claim in principal.claims}
     named = [claims[name] for name in NAMES if claims.get(name)]

@@ -74,6 +74,8 @@ async def get_history(call: Call) -> HttpResponse:
     The path carries the resource id of the VM, or of its protected item.
     """
     records = await call.clients.ledger.history(*await _item(call))
+    if not records:
+        raise Declined(404, "There is nothing about this VM", detail="no migration has planned it")
     migrations = await asyncio.gather(*(call.clients.ledger.read_migration(one.migration_id) for one in records))
     asked = {migration.migration_id: migration.requested_at for migration in migrations}
     records.sort(key=lambda record: asked[record.migration_id], reverse=True)

@@ -15,6 +15,7 @@ from migration.records import MigrationRecord, MigrationState
 from migration.request import SUBSCRIPTION_ID, MigrationId, MigrationRequest, Problem, problems_of
 from triggers.documents import MigrationList, MigrationSummary, migration_summary
 from triggers.exchange import (
+    KEY,
     Call,
     Declined,
     address_of,
@@ -66,7 +67,7 @@ async def start_migration(call: Call) -> HttpResponse:
 
     The same id (or Idempotency-Key) with the same body again finds the same migration.
     """
-    request = _with_key(read_body(call.req, MigrationRequest), header(call.req, "Idempotency-Key"))
+    request = with_key(read_body(call.req, MigrationRequest), header(call.req, "Idempotency-Key"))
     problems = problems_of(request)
     if problems:
         raise invalid("body", *problems)
@@ -76,7 +77,8 @@ async def start_migration(call: Call) -> HttpResponse:
     return await status_answer(call, record, status_code=202)
 
 
-def _with_key(request: MigrationRequest, key: str) -> MigrationRequest:
+def with_key(request: MigrationRequest, key: str) -> MigrationRequest:
+    """The request under the id that its Idempotency-Key stands for. Raises Declined where that can't be."""
     if not key:
         return request
     if request.id not in (None, key):
@@ -118,7 +120,8 @@ def next_link(call: Call, continuation: str) -> str:
     """The address of a list's next page; empty after the last."""
     if not continuation:
         return ""
-    return f"{address_of(call.req)}?{urlencode({**call.req.params, 'continuation': continuation})}"
+    query = {name: value for name, value in call.req.params.items() if name != KEY}
+    return f"{address_of(call.req)}?{urlencode({**query, 'continuation': continuation})}"
 
 
 def _vault(text: str) -> str:

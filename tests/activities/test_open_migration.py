@@ -44,7 +44,7 @@ async def test_a_migration_is_opened_and_takes_the_events(clients: Clients) -> N
 
     opening = await open_migration(replace(clients, event_terms=terms), ORDER)
 
-    assert opening == Opening(migration=MigrateOrder(migration_id="event-1", vault_keys=(KEY,), to_survey=(KEY,)))
+    assert opening == Opening(migration=MigrateOrder(migration_id="event-1", vault_keys=(KEY,), to_survey=(0,)))
     record = await clients.ledger.read_migration("event-1")
     assert (record.state, record.request.mode, record.vaults) == (MigrationState.PLANNING, "plan", (VAULT,))
     assert (record.requested_at, record.limits.poll_seconds) == (START, 60)

@@ -31,7 +31,7 @@ async def test_a_migration_from_its_plan_to_its_retry(host: LocalHost, simulator
         await run(f"start --id m1 {vaults} --policy EnhancedPolicy --yes-irreversible --ramp= --poll-seconds 60")
         await host.settled()
         plan = json.loads(await run("plan m1 --json"))
-        assert "approve m1" in await run("status m1")
+        assert "approve its hash" in await run("status m1")
         await run(f"approve m1 --hash {'0' * 64}", code=4)
         assert writes(simulator) == 0
 
