@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 import msgspec
 
@@ -23,7 +24,7 @@ from migration.cycle import (
     unseen,
     worth_a_look,
 )
-from migration.limits import Share, idle_pace, pace
+from migration.limits import QUIET_SECONDS, Share, idle_pace, pace
 from migration.model import ItemId, Job, OperationOutcome, VaultId
 from migration.plan import tally
 from migration.records import IN_FLIGHT, ITEM_TRANSITIONS, ItemRecord, ItemState, MigrationRecord, Shares, VaultRecord
@@ -46,7 +47,12 @@ class Visit:
     migration: MigrationRecord
     vault: VaultRecord
     records: Sequence[ItemRecord]
-    may_write: bool
+    stay_away_seconds: int
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the service takes writes now."""
+        return self.stay_away_seconds <= 0
 
     def terms(self, shares: Shares, writable: bool) -> Terms:
         """What the migration allows this vault, next to the others."""
@@ -71,12 +77,13 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleAnswer:
     ledger, for another try.
     """
     ledger = clients.ledger
+    away = (order.no_writes_before - clients.clock()).total_seconds() if order.no_writes_before else 0
     visit = Visit(
         clients=clients,
         migration=await ledger.read_migration(order.migration_id),
         vault=await ledger.read_vault(order.migration_id, order.vault_key),
         records=await ledger.read_items(order.migration_id, order.vault_key),
-        may_write=order.no_writes_before is None or clients.clock() >= order.no_writes_before,
+        stay_away_seconds=ceil(away),
     )
     shares = await ledger.read_shares(order.migration_id)
     if not worth_a_look(visit.records, visit.terms(shares, visit.may_write)):
@@ -84,7 +91,8 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleAnswer:
         seen = Observation(now=clients.clock(), jobs=())
         cycle = await _decide(visit, seen, writable=False)
         vault = await _carry_out(visit, cycle, seen.now)
-        return _answer(cycle, idle_pace(visit.migration.limits.poll_seconds, vault.quiet_looks))
+        idle = idle_pace(visit.migration.limits.poll_seconds, vault.quiet_looks)
+        return _answer(cycle, max(idle, min(visit.stay_away_seconds, QUIET_SECONDS)))
     try:
         seen = await _observe(clients, VaultId.parse(visit.vault.vault_id), visit.records)
     except Refused as refused:

@@ -47,8 +47,8 @@ DRIFTS: dict[str, tuple[Event, str, str]] = {
     ),
     "somebody migrated it": (
         PolicyChangedElsewhere(vm="web-01", policy="EnhancedPolicy"),
-        "PolicyChanged",
-        "planned with DefaultPolicy, now on EnhancedPolicy",
+        "AlreadyMoved",
+        "somebody has moved it to EnhancedPolicy already",
     ),
     "protection was stopped": (
         ProtectionStopped(vm="web-01"),

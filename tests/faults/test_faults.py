@@ -15,7 +15,7 @@ from tests.faults.stages import in_process
 IN_PROCESS = [
     Round(seed=1, faults=("twice",), vms_per_vault=20),
     Round(seed=2, faults=("storage",), vms_per_vault=30, most_strikes=1),
-    Round(seed=3, faults=("throttles",), vms_per_vault=20),
+    Round(seed=3, faults=("throttles",), vms_per_vault=20, most_strikes=8),
     Round(seed=4, faults=("day limit",), vms_per_vault=10, concurrent=5),
     Round(seed=5, faults=("outages",), vms_per_vault=12, concurrent=12),
     Round(seed=6, faults=("clock",), vms_per_vault=20),

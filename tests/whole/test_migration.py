@@ -107,7 +107,7 @@ async def test_an_item_that_changed_since_the_plan_is_left_alone(
 
     _, document = await ask(http, "GET", "/api/migrations/m1")
     assert document["items"] == {"Drifted": 1, "Migrated": 19}
-    assert document["reasons"] == {"PolicyChanged": 1}
+    assert document["reasons"] == {"AlreadyMoved": 1}
     assert writes(simulator) == 20  # one of them was the test's own
 
 

@@ -2,7 +2,8 @@
 
 import base64
 import csv
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -298,12 +299,19 @@ async def test_a_request_that_no_row_could_keep_is_refused(http: aiohttp.ClientS
     assert (await ask(http, "GET", "/api/migrations/m1"))[0] == 404
 
 
+@asynccontextmanager
+async def an_app(clients: Clients, clock: OneClock, **settings: Any) -> AsyncGenerator[aiohttp.ClientSession]:
+    """A caller of an app with these settings."""
+    app = df.DFApp()
+    function_app.register(app, clients, msgspec.structs.replace(function_app.settings, **settings))
+    async with LocalHost(app, clock=clock) as host, aiohttp.ClientSession(host.url) as session:
+        yield session
+
+
 @pytest.fixture
 async def signed_in(clients: Clients, clock: OneClock) -> AsyncIterator[aiohttp.ClientSession]:
     """A caller of an app behind App Service's authentication."""
-    app = df.DFApp()
-    function_app.register(app, clients, msgspec.structs.replace(function_app.settings, easy_auth=True))
-    async with LocalHost(app, clock=clock) as host, aiohttp.ClientSession(host.url) as session:
+    async with an_app(clients, clock, easy_auth=True) as session:
         yield session
 
 
@@ -343,3 +351,49 @@ async def test_with_function_keys_nobody_is_believed(http: aiohttp.ClientSession
     headers = principal(preferred_username="ada@example.com")
     async with http.post("/api/migrations", json=a_body(simulator, mode="plan"), headers=headers) as response:
         assert (await response.json())["requester"] == ""
+
+
+# --- what the app may touch, and what a URL may carry
+
+
+@pytest.mark.parametrize("scenario", ["fleet:2x1"])
+async def test_nothing_beyond_the_allow_list_is_touched(
+    clients: Clients, simulator: Simulator, clock: OneClock
+) -> None:
+    """A vault outside of it is like one that is not there, by name and in its subscription."""
+    allowed, other = sorted(vault.id for vault in simulator.estate.vaults())
+    subscription = allowed.split("/")[2]
+    async with an_app(clients, clock, allowed_scopes=(allowed,)) as http:
+        status, problem = await ask(http, "POST", "/api/migrations", a_body(simulator, mode="plan"))
+        assert (status, [error["path"] for error in problem["errors"]]) == (400, ["$.vaults[1]"])
+        body = a_body(simulator, mode="plan", vaults=[], subscriptions=[{"id": subscription}])
+        _, document = await ask(http, "POST", "/api/migrations", body)
+    assert [vault["vaultId"] for vault in document["vaults"]] == [allowed]
+    assert other not in str(document)
+
+
+async def test_a_key_in_the_url_is_the_hosts_and_goes_no_further(
+    http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator
+) -> None:
+    """Portals hand out URLs with ?code=; it is neither a wrong question nor in any answer."""
+    await finish(http, host, a_body(simulator, mode="plan"))
+    for path in (
+        "/api/migrations?",
+        "/api/migrations/m1?",
+        "/api/migrations/m1/plan?",
+        "/api/migrations/m1/items?pageSize=5&",
+    ):
+        async with http.get(f"{path}code=sEcReT") as response:
+            assert response.status == 200, path
+            assert "sEcReT" not in await response.text()
+
+
+@pytest.mark.parametrize("host_header", ["[bad", "a b", "<script>"])
+async def test_a_host_that_is_none_is_refused(
+    http: aiohttp.ClientSession, host: LocalHost, host_header: str, simulator: Simulator
+) -> None:
+    """It would come back in every link."""
+    await finish(http, host, a_body(simulator, mode="plan"))
+    async with http.get("/api/migrations/m1", headers={"Host": host_header}) as response:
+        assert response.status == 400
+        assert host_header not in await response.text()
