@@ -91,8 +91,8 @@ def connect(settings: Settings) -> Clients:
     arm = settings.arm_base_url, settings.arm_scope, credential
     reader = ArmReader(*arm)
     return Clients(
-        backup=BackupClient(*arm),
-        vaults=VaultClient(reader),
+        backup=BackupClient(*arm, settings.allowed_scopes),
+        vaults=VaultClient(reader, settings.allowed_scopes),
         compute=ComputeClient(reader, utc_now),
         prices=PriceClient(settings.retail_prices_url, utc_now),
         ledger=(

@@ -4,7 +4,7 @@ Settings the Functions host reads (AzureWebJobsStorage and the like) are not our
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 from urllib.parse import urlsplit
@@ -17,8 +17,8 @@ from migration.model import VaultId
 from migration.request import POLICY_NAME, SUBSCRIPTION_ID
 from migration.scope import within
 
+LONGEST_HISTORY_DAYS = 3650
 LONGEST_TIMER_HOURS = 5 * 24  # Durable splits a timer of six days, and can't cancel what it split
-NCRONTAB = re.compile(r"[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){5}")
 
 
 class SettingsError(ValueError):
@@ -65,7 +65,7 @@ def _count(text: str) -> int:
 
 
 def _switch(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
+    if text.lower() not in ("true", "false", ""):
         raise ValueError("must be true or false")
     return text.lower() == "true"
 
@@ -79,6 +79,12 @@ def _hours(text: str) -> int:
 def _minutes(text: str) -> int:
     if _count(text) > LONGEST_TIMER_HOURS * 60:
         raise ValueError(f"must be {LONGEST_TIMER_HOURS} hours at most")
+    return int(text)
+
+
+def _days(text: str) -> int:
+    if _count(text) > LONGEST_HISTORY_DAYS:
+        raise ValueError(f"must be {LONGEST_HISTORY_DAYS} days at most")
     return int(text)
 
 
@@ -97,14 +103,42 @@ def _policy_name(text: str) -> str:
     return text
 
 
+NCRONTAB = (
+    ("second", 0, 59, ()),
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day", 1, 31, ()),
+    ("month", 1, 12, ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]),
+    ("day of the week", 0, 6, ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]),
+)
+"""The fields of a schedule, in their order, with the numbers and names that each may say."""
+
+
 def _optional_schedule(text: str) -> str:
-    if text and not NCRONTAB.fullmatch(text):
+    fields = text.split()
+    if text and len(fields) != len(NCRONTAB):
         raise ValueError("must be six fields: second, minute, hour, day, month, day of the week")
-    return text
+    for field, (name, least, most, names) in zip(fields, NCRONTAB, strict=False):
+        if not all(_is_schedule(part, least, most, names) for part in field.split(",")):
+            raise ValueError(f"its field {name} must be *, or {least} to {most}, as N, N-N, */N or N-N/N")
+    return " ".join(fields)
+
+
+def _is_schedule(part: str, least: int, most: int, names: Sequence[str]) -> bool:
+    span, slash, step = part.partition("/")
+    if slash and not (step.isdecimal() and 1 <= int(step) <= most):
+        return False
+    ends = [str(names.index(end.upper()) + least) if end.upper() in names else end for end in span.split("-")]
+    numbers = [int(end) for end in ends if end.isascii() and end.isdecimal()]
+    return span == "*" or (
+        len(numbers) == len(ends) <= 2 and all(least <= n <= most for n in numbers) and numbers == sorted(numbers)
+    )
 
 
 def _scopes(text: str) -> tuple[str, ...]:
     entries = [entry.strip().rstrip("/") for entry in re.split(r"[,\n]", text) if entry.strip()]
+    if text and not entries:
+        raise ValueError("names nothing; leave it out to allow whatever the identity may reach")
     for number, entry in enumerate(entries, 1):
         if not (_is_subscription(entry) or _is_vault(entry)):
             raise ValueError(f"entry {number} is the resource id of no subscription and of no vault")
@@ -126,7 +160,7 @@ def _is_vault(text: str) -> bool:
 
 def _limits(text: str) -> Limits:
     try:
-        return msgspec.json.decode(text, type=LimitChanges).applied_to(Limits())
+        return msgspec.json.decode(text or "{}", type=LimitChanges).applied_to(Limits())
     except msgspec.DecodeError as error:
         raise ValueError(str(error)) from error
 
@@ -280,7 +314,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="PURGE_AFTER_DAYS",
         field="purge_after_days",
-        parse=_count,
+        parse=_days,
         default="30",
         meaning="Age at which the histories of orchestrations that have ended are forgotten; the ledger is kept.",
     ),
@@ -340,6 +374,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 values[setting.field] = setting.parse(text.strip())
             except ValueError as error:
                 problems.append(f"{setting.name}: {error}")
+        if values.get("easy_auth") and environ.get("WEBSITE_AUTH_ENABLED", "").lower() != "true":
+            problems.append("EASY_AUTH: App Service's authentication is not switched on (WEBSITE_AUTH_ENABLED)")
         if not (values.get("ledger_uri") or values.get("ledger_connection_string")):
             problems.append("LEDGER_STORAGE__tableServiceUri or LEDGER_STORAGE must be set")
         if values.get("audit_schedule") and values.get("allowed_scopes") == ():

@@ -4,6 +4,7 @@ import msgspec
 
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
+from clients.ledger import Unkeepable
 from migration.model import VaultId
 from migration.plan import VaultFacts, hash_vault_plan, plan_vault, standing_targets, tally
 from migration.records import VaultRecord
@@ -37,7 +38,11 @@ async def survey_vault(clients: Clients, order: VaultOrder) -> Survey:
         return Survey(done=False, stay_away_seconds=seconds)
     plan = plan_vault(vault, facts, migration.request)
     counts, reasons = tally(plan.records)
-    await clients.ledger.write_plan(vault, plan.records)
+    try:
+        await clients.ledger.write_plan(vault, plan.records)
+    except Unkeepable as unkeepable:
+        await clients.ledger.write_vault(msgspec.structs.replace(vault, surveyed=True, problem=str(unkeepable)))
+        return DONE
     await clients.ledger.write_vault(
         msgspec.structs.replace(
             vault,

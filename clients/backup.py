@@ -3,7 +3,7 @@
 Which call asks what, and what a write's answer means. How answers read is in wire.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
@@ -14,6 +14,7 @@ from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 from azure.mgmt.recoveryservicesbackup.models import ProtectedItemResource, ProtectionPolicyResource
 
 from clients import wire
+from clients.allowed import check_allowed
 from clients.arm import BriefRetry, Refused, Throttled, Unavailable, arm_errors, sent_once
 from migration.model import BackupPolicy, ItemId, Job, OperationOutcome, ProtectedItem, Value, VaultId
 
@@ -39,10 +40,15 @@ class Jobs(Value, frozen=True):
 
 
 class BackupClient:
-    """Azure Backup over any number of subscriptions, one SDK client each, made when first needed."""
+    """Azure Backup over any number of subscriptions, one SDK client each, made when first needed.
 
-    def __init__(self, base_url: str, scope: str, credential: AsyncTokenCredential) -> None:
-        self._base_url, self._scope, self._credential = base_url, scope, credential
+    Nothing is written to vaults beyond those `allowed`, resource ids of subscriptions and vaults; none is all.
+    """
+
+    def __init__(
+        self, base_url: str, scope: str, credential: AsyncTokenCredential, allowed: Sequence[str] = ()
+    ) -> None:
+        self._base_url, self._scope, self._credential, self._allowed = base_url, scope, credential, allowed
         self._by_subscription: dict[str, RecoveryServicesBackupClient] = {}
 
     def _sdk(self, subscription: str) -> RecoveryServicesBackupClient:
@@ -112,6 +118,7 @@ class BackupClient:
 
         Where the service takes its time (202), Unavailable is raised: another try finds the policy made.
         """
+        check_allowed(vault, self._allowed)
         with arm_errors():
             made = await self._sdk(vault.subscription).protection_policies.create_or_update(
                 vault.name,
@@ -178,6 +185,7 @@ class BackupClient:
             "policyId": policy_id,
         }
         try:
+            check_allowed(vault, self._allowed)
             with arm_errors():
                 await self._sdk(vault.subscription).protected_items.begin_create_or_update(
                     vault.name,

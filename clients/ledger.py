@@ -60,6 +60,10 @@ class Stale(Exception):
     """Somebody else changed the record since it was read: read it again and decide again."""
 
 
+class Unkeepable(Exception):
+    """The storage will never take this row: a name that can be no key, or too much text."""
+
+
 class Missing(LookupError):
     """The ledger has no such record."""
 
@@ -170,10 +174,11 @@ class Ledger:
         return await self._read("migrations", "migration", migration_id, MigrationRecord)
 
     async def page_migrations(self, which: MigrationFilter, size: int, continuation: str) -> MigrationPage:
-        """A page of migrations, the latest request first. Raises ValueError for a continuation not ours.
+        """A page of migrations, the latest request first. Raises NotOurs for a continuation not of this list.
 
         A page may hold less than `size`, even nothing, and yet have a next one: one call looks at so many at most.
         """
+        await self.prepare()  # on a new deployment this may be the first that anybody asks
         after = row_after(continuation, which)
         query = "PartitionKey eq 'latest'" + (f" and RowKey gt '{_quoted(after)}'" if after else "")
         query += f" and RowKey ge '{_latest(which.until, '')}'" if which.until else ""
@@ -260,7 +265,7 @@ class Ledger:
             yield record
 
     async def page_items(self, migration_id: str, which: ItemFilter, size: int, continuation: str) -> ItemPage:
-        """One page of a migration's VMs, by vault and item name. Raises ValueError for a continuation not ours.
+        """One page of a migration's VMs, by vault and item name. Raises NotOurs for a continuation not of this list.
 
         A page may hold less than `size`, even nothing, and yet have a next one: one call looks at so many at most.
         """
@@ -541,6 +546,8 @@ class Ledger:
         except TableTransactionError as error:
             if error.status_code in (404, 409, 412):
                 raise Stale(f"{table}: {error.message}") from error
+            if error.status_code in (400, 413):
+                raise Unkeepable(f"the ledger can't keep this in {table}: {error.message}") from error
             raise
 
 

@@ -1,6 +1,9 @@
 """Recovery Services vaults themselves; what is in them is backup.py's."""
 
+from collections.abc import Sequence
+
 from clients import wire
+from clients.allowed import check_allowed
 from clients.arm import ArmReader
 from migration.model import Vault, VaultId
 
@@ -11,8 +14,8 @@ SUBSCRIPTIONS_VERSION = "2022-12-01"
 class VaultClient:
     """Microsoft.RecoveryServices vaults, read only."""
 
-    def __init__(self, arm: ArmReader) -> None:
-        self._arm = arm
+    def __init__(self, arm: ArmReader, allowed: Sequence[str] = ()) -> None:
+        self._arm, self._allowed = arm, allowed
 
     async def ping(self) -> None:
         """Ask for the subscriptions that the app's identity may see. Raises ArmError."""
@@ -25,5 +28,6 @@ class VaultClient:
         return [wire.vault(vault) async for page in self._arm.pages(path, API_VERSION) for vault in page]
 
     async def get_vault(self, vault: VaultId) -> Vault:
-        """One vault. Raises ArmError; Refused with status 404 where it is gone."""
+        """One vault. Raises ArmError; Refused with status 404 where it is gone, 403 beyond the allow-list."""
+        check_allowed(vault, self._allowed)
         return wire.vault(await self._arm.one(str(vault), API_VERSION))

@@ -178,16 +178,17 @@ VAULT_ID = re.compile(
     r"/providers/Microsoft\.RecoveryServices/vaults/(?P<name>[a-z][a-z0-9-]{1,49})",
     re.IGNORECASE,
 )
+_PART = r"[^/\\#?\x00-\x1f\x7f-\x9f]+"  # what fits a path and a table's key
 ITEM_ID = re.compile(
-    r"(?P<vault>/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.RecoveryServices/vaults/[^/]+)"
-    r"/backupFabrics/(?P<fabric>[^/]+)/protectionContainers/(?P<container>[^/]+)/protectedItems/(?P<item>[^/]+)",
+    rf"(?P<vault>/subscriptions/{_PART}/resourceGroups/{_PART}/providers/Microsoft\.RecoveryServices/vaults/{_PART})"
+    rf"/backupFabrics/(?P<fabric>{_PART})/protectionContainers/(?P<container>{_PART})/protectedItems/(?P<item>{_PART})",
     re.IGNORECASE,
 )
 
 
 VM_ID = re.compile(
-    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)"
-    r"/providers/Microsoft\.(?:Classic)?Compute/virtualMachines/(?P<name>[^/]+)",
+    rf"/subscriptions/(?P<subscription>{_PART})/resourceGroups/(?P<resource_group>{_PART})"
+    rf"/providers/Microsoft\.(?:Classic)?Compute/virtualMachines/(?P<name>{_PART})",
     re.IGNORECASE,
 )
 

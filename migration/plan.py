@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from migration.cost import CostAssumptions, CostRange, Price, add_up, estimate
-from migration.model import BackupPolicy, Disk, Finding, ItemId, Job, ProtectedItem, Vault, VirtualMachine
+from migration.model import BackupPolicy, Disk, Finding, ItemId, Job, PolicyType, ProtectedItem, Vault, VirtualMachine
 from migration.policy import clone_name, enhanced_equal, fingerprint
 from migration.preflight import Facts, Load, blocking, inspect
 from migration.records import ItemRecord, ItemState, PlannedTarget, PlanSummary, VaultRecord
@@ -68,7 +68,7 @@ def choose(target: Target, source: BackupPolicy | None, policies: Iterable[Backu
     """The target that the request means for VMs of a source policy."""
     named = by_name(policies)
     if target.clone is not None:
-        if source is None:
+        if source is None or source.policy_type is PolicyType.ENHANCED:
             return Choice(name="", target=None, standing=None)
         name = clone_name(source, target.clone)
         return Choice(name=name, target=enhanced_equal(source, target.clone), standing=named.get(name.lower()))

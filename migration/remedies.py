@@ -41,6 +41,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "BackupJobRunning": Remedy(advice="Look why a backup of the VM runs so long; a new migration takes it up."),
     "JobFailed": Remedy(advice="Look at the job in the vault, which tells why, then retry."),
     "OperationFailed": Remedy(advice="Look at the VM's jobs and alerts in the vault, then retry."),
+    "OutsideAllowedScopes": Remedy(advice="The app may not touch this vault: add it to ALLOWED_SCOPES, then retry."),
     # --- what Azure Backup refuses
     "AuthorizationFailed": Remedy(advice="Give the app's identity the role named in the message, then retry."),
     "LinkedAuthorizationFailed": Remedy(

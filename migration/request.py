@@ -63,20 +63,28 @@ class Target(Value, frozen=True):
 class MigrationRequest(Value, frozen=True):
     """What a caller asks for: plan, or migrate, these VMs of these vaults to that Enhanced policy.
 
-    `retry_of` leaves out whatever did not fail in an earlier migration (migration.remedies says what may be retried).
+    `retry_of` leaves out whatever did not fail in an earlier migration.
     """
 
     mode: Literal["plan", "migrate"]
     target: Target
-    vaults: Annotated[tuple[str, ...], Meta(max_length=MOST_VAULTS)] = ()
+    vaults: Annotated[tuple[str, ...], Meta(max_length=MOST_VAULTS, description="Vaults by their resource ids")] = ()
     subscriptions: Annotated[tuple[SubscriptionScope, ...], Meta(max_length=100)] = ()
     items: Selection = Selection()
     id: MigrationId | None = None
     retry_of: MigrationId | None = None
-    acknowledge_irreversible: bool = False
-    accept_retention_loss: bool = False
-    approval: Literal["required", "none"] = "required"
-    approval_timeout_hours: Annotated[int, Meta(ge=1, le=720)] = 168
+    acknowledge_irreversible: Annotated[
+        bool, Meta(description="Must be true in mode migrate: no VM can be moved back to a Standard policy")
+    ] = False
+    accept_retention_loss: Annotated[
+        bool, Meta(description="Whether a target may keep less than the source: recovery points are pruned then")
+    ] = False
+    approval: Annotated[
+        Literal["required", "none"], Meta(description="Whether the plan waits for somebody to approve its hash")
+    ] = "required"
+    approval_timeout_hours: Annotated[
+        int, Meta(ge=1, le=720, description="Hours after which a plan that nobody approved is Rejected")
+    ] = 168
     limits: LimitChanges = LimitChanges()
     cost: CostAssumptions = CostAssumptions()
     budget: Budget | None = None

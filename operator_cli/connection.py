@@ -22,7 +22,13 @@ def connection_of(url: str, key: str, token: str) -> Connection:
         headers["x-functions-key"] = _secret(key, "key")
     if token:
         headers["Authorization"] = f"Bearer {_secret(token, 'token')}"
-    return Connection(root=_root(url), headers=headers)
+    root = _root(url)
+    if headers and root.startswith("http:") and urlsplit(root).hostname not in LOOPBACK:
+        raise trouble(Exit.USAGE, "A key or token is not sent over plain http", "Use the https URL of the server.")
+    return Connection(root=root, headers=headers)
+
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _root(url: str) -> str:

@@ -31,7 +31,14 @@ def _option(panel: str, what: str, metavar: str | None = None, name: str | None 
     return typer.Option(*([name] if name else []), metavar=metavar, help=what, rich_help_panel=panel)
 
 
-MigrationId = Annotated[str, typer.Argument(metavar="ID", help="The migration.", callback=migration_id)]
+def known_id(text: str) -> str:
+    """The text where it can be a migration's id. Raises BadParameter where it can't: exit code 2."""
+    if not text:
+        raise typer.BadParameter("it is empty: is a variable of your shell not set?")
+    return migration_id(text)
+
+
+MigrationId = Annotated[str, typer.Argument(metavar="ID", help="The migration.", callback=known_id)]
 NewId = Annotated[
     str, typer.Option("--id", metavar="ID", help="Id of the new migration; else it gets one.", callback=migration_id)
 ]

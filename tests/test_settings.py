@@ -38,6 +38,7 @@ def test_defaults_leave_only_the_ledger_to_be_set() -> None:
     }
 
 
+AROUND = {"PATH": "/bin", "ARM_BASE": "ignored", "WEBSITE_AUTH_ENABLED": "True"}
 SET = {
     "LEDGER_STORAGE__tableServiceUri": (
         "https://ledger.table.core.windows.net/",
@@ -73,7 +74,7 @@ def test_a_setting_is_read_from_its_variable(name: str) -> None:
     """White space around a value and a slash behind a URL are dropped; nothing else of the environment matters."""
     text, value = SET[name]
     [field] = [setting.field for setting in SETTINGS if setting.name == name]
-    settings = Settings.from_env({**LEDGER, "ALLOWED_SCOPES": SCOPE, name: text, "PATH": "/bin", "ARM_BASE": "ignored"})
+    settings = Settings.from_env({**LEDGER, "ALLOWED_SCOPES": SCOPE, name: text, **AROUND})
     assert getattr(settings, field) == value
 
 
@@ -119,6 +120,9 @@ MALFORMED = [
     ("NOTICE_TOPIC_ENDPOINT", "http://notices.westeurope-1.eventgrid.azure.net/api/events"),
     ("NOTICE_TOPIC_ENDPOINT", "notices"),
     ("PUBLIC_URL", "backup.example.com"),
+    ("EASY_AUTH", "yes"),
+    ("EASY_AUTH", "true"),  # without the platform's word that anybody stands before the app
+    ("ALLOWED_SCOPES", ","),
     ("ALLOWED_SCOPES", "*"),
     ("ALLOWED_SCOPES", "/subscriptions/production"),
     ("ALLOWED_SCOPES", f"{SCOPE} {SCOPE}"),
@@ -134,6 +138,13 @@ MALFORMED = [
     ("EVENT_APPROVAL", "never"),
     ("AUDIT_SCHEDULE", "daily"),
     ("AUDIT_SCHEDULE", "0 5 * * *"),
+    ("AUDIT_SCHEDULE", "99 0 5 * * *"),
+    ("AUDIT_SCHEDULE", "0 0 24 * * *"),
+    ("AUDIT_SCHEDULE", "0 */0 5 * * *"),
+    ("AUDIT_SCHEDULE", "0 0 5 * * 8"),
+    ("AUDIT_SCHEDULE", "0 0 5 * FOO *"),
+    ("AUDIT_SCHEDULE", "0 30-10 5 * * *"),
+    ("PURGE_AFTER_DAYS", "99999999999"),
     ("AUDIT_SCHEDULE", "%AUDIT% 0 0 5 * *"),
     ("PURGE_AFTER_DAYS", "0"),
 ]
@@ -170,7 +181,7 @@ def test_an_audit_needs_to_be_told_of_what() -> None:
 def test_events_are_settled_by_the_settings_of_their_name() -> None:
     """What the app's activities are told of events is what was set, the allow-list and the limits among it."""
     settings = Settings.from_env(
-        {**LEDGER, **{name: text for name, (text, _) in SET.items() if name != "LEDGER_STORAGE"}}
+        {**AROUND, **LEDGER, **{name: text for name, (text, _) in SET.items() if name != "LEDGER_STORAGE"}}
     )
     assert settings.event_terms == EventTerms(
         mode="migrate",

@@ -22,7 +22,7 @@ from migration.records import Decision, MigrationRecord, MigrationState
 from migration.remedies import any_retryable
 from migration.request import MigrationId, Problem, problems_of, retried
 from triggers.exchange import Call, Declined, header, invalid, migration_id_of, read_body, status_answer
-from triggers.migrations import with_key
+from triggers.migrations import id_problems, with_key
 from triggers.nudging import nudge
 from triggers.starting import NotStarted, ensure_started, start
 
@@ -211,7 +211,7 @@ async def retry_migration(call: Call) -> HttpResponse:
         limits=wish.limits.applied_to(old.request.limits),
     )
     request = with_key(request, header(call.req, "Idempotency-Key"))
-    problems = problems_of(request)
+    problems = [*problems_of(request), *id_problems(request)]
     if problems:
         raise invalid("body", *problems)
     record = await start(call.clients, call.settings, call.durable, request, requester=call.caller)

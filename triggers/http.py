@@ -58,12 +58,12 @@ log = logging.getLogger(__name__)
 
 async def get_openapi(call: Call) -> HttpResponse:
     """This API's description, as OpenAPI 3.1."""
-    return _description(openapi(ROUTES, site_of(call.req)))
+    return _description(openapi(ROUTES, site_of(call.req), call.settings.easy_auth))
 
 
 async def get_swagger(call: Call) -> HttpResponse:
     """This API's description as Swagger 2.0, for custom connectors of Logic Apps and Power Platform."""
-    return _description(swagger(ROUTES, site_of(call.req)))
+    return _description(swagger(ROUTES, site_of(call.req), call.settings.easy_auth))
 
 
 def _description(document: dict[str, Any]) -> HttpResponse:

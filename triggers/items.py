@@ -8,6 +8,7 @@ from azure.functions import HttpResponse
 from msgspec import Meta
 
 from clients.ledger import ItemFilter, Missing
+from clients.pages import NotOurs
 from migration.model import VM_ID, ItemId, Value, VaultId, VmId
 from migration.records import ItemRecord, ItemState
 from migration.request import Problem
@@ -40,11 +41,13 @@ COLUMNS = (
 class ItemQuery(Value, frozen=True):
     """Query of the items list; `finding` is a rule's code, `text` a part of the VM's name."""
 
-    state: ItemState | None = None
-    vault: Annotated[str, Meta(pattern=r"^[a-z0-9-]{0,40}$(?!\n)")] = ""
-    reason: Text = ""
-    finding: Text = ""
-    text: Text = ""
+    state: Annotated[ItemState | None, Meta(description="Only VMs in this state")] = None
+    vault: Annotated[
+        str, Meta(pattern=r"^[a-z0-9-]{0,40}$(?!\n)", description="Only VMs of the vault of this key, as in the status")
+    ] = ""
+    reason: Annotated[Text, Meta(description="Only VMs with this reason")] = ""
+    finding: Annotated[Text, Meta(description="Only VMs with a finding of this code")] = ""
+    text: Annotated[Text, Meta(description="Only VMs with this in their names, in any casing")] = ""
     page_size: Annotated[int, Meta(ge=1, le=1000)] = 200
     continuation: Continuation = ""
 
@@ -63,7 +66,7 @@ async def list_items(call: Call) -> HttpResponse:
         return await as_csv(COLUMNS, _rows(call, migration_id, which))
     try:
         page = await call.clients.ledger.page_items(migration_id, which, query.page_size, query.continuation)
-    except ValueError as error:
+    except NotOurs as error:
         raise invalid("query", Problem(path="$.continuation", message=str(error))) from error
     return as_json(ItemList(items=tuple(map(item_status, page.items)), next_link=next_link(call, page.continuation)))
 

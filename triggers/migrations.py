@@ -1,7 +1,6 @@
 """Migrations for callers: start one, list them, ask where one stands."""
 
 import asyncio
-from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -10,7 +9,8 @@ from azure.functions import HttpResponse
 from msgspec import Meta
 
 from clients.ledger import MigrationFilter
-from migration.model import Value, VaultId
+from clients.pages import NotOurs
+from migration.model import Instant, Value, VaultId
 from migration.records import MigrationRecord, MigrationState
 from migration.request import SUBSCRIPTION_ID, MigrationId, MigrationRequest, Problem, problems_of
 from triggers.documents import MigrationList, MigrationSummary, migration_summary
@@ -32,6 +32,7 @@ from triggers.starting import start
 
 CONTINUATION = r"^([0-9a-f]{2}){0,2000}$(?!\n)"
 MOST_KEPT = 250_000  # characters of a request: with its vaults it must fit a table's row, which takes a megabyte
+OWN_IDS = ("event-", "audit-")
 ENDED_AS = {
     MigrationState.COMPLETED: 200,
     MigrationState.HALTED: 409,
@@ -41,17 +42,19 @@ ENDED_AS = {
 }
 """How a caller who polls learns from the status code alone how a migration ended."""
 
-Continuation = Annotated[str, Meta(pattern=CONTINUATION)]
+Continuation = Annotated[
+    str, Meta(pattern=CONTINUATION, description="Where the page begins, from the link to the next page")
+]
 
 
 class MigrationQuery(Value, frozen=True):
     """Query of the list: by state, by vault (its resource id) or subscription, by the time they were asked for."""
 
-    state: MigrationState | None = None
-    vault: Annotated[str, Meta(max_length=300)] = ""
+    state: Annotated[MigrationState | None, Meta(description="Only migrations in this state")] = None
+    vault: Annotated[str, Meta(max_length=300, description="Only migrations of this vault, a resource id")] = ""
     subscription: Annotated[str, Meta(pattern=f"(^$(?!\\n))|({SUBSCRIPTION_ID})")] = ""
-    since: Annotated[datetime, Meta(tz=True)] | None = None
-    until: Annotated[datetime, Meta(tz=True)] | None = None
+    since: Annotated[Instant | None, Meta(description="Only migrations asked for since then")] = None
+    until: Annotated[Instant | None, Meta(description="Only migrations asked for until then")] = None
     page_size: Annotated[int, Meta(ge=1, le=100)] = 50
     continuation: Continuation = ""
 
@@ -59,7 +62,9 @@ class MigrationQuery(Value, frozen=True):
 class StatusQuery(Value, frozen=True):
     """Query of the status. Without waiting every answer is 200, whatever became of the migration."""
 
-    wait: Literal["true", "false"] = "true"
+    wait: Annotated[
+        Literal["true", "false"], Meta(description="Whether the status code tells how the migration stands")
+    ] = "true"
 
 
 async def start_migration(call: Call) -> HttpResponse:
@@ -68,13 +73,20 @@ async def start_migration(call: Call) -> HttpResponse:
     The same id (or Idempotency-Key) with the same body again finds the same migration.
     """
     request = with_key(read_body(call.req, MigrationRequest), header(call.req, "Idempotency-Key"))
-    problems = problems_of(request)
+    problems = [*problems_of(request), *id_problems(request)]
     if problems:
         raise invalid("body", *problems)
     if len(msgspec.json.encode(request)) > MOST_KEPT:
         raise Declined(413, "The request is too large", detail=f"{MOST_KEPT} characters of JSON are kept at most")
     record = await start(call.clients, call.settings, call.durable, request, requester=call.caller)
     return await status_answer(call, record, status_code=202)
+
+
+def id_problems(request: MigrationRequest) -> list[Problem]:
+    """What is wrong with the id of a caller's migration."""
+    taken = request.id is not None and request.id.startswith(OWN_IDS)
+    message = f"ids that begin with {' or '.join(OWN_IDS)} are the app's own"
+    return [Problem(path="$.id", message=message)] if taken else []
 
 
 def with_key(request: MigrationRequest, key: str) -> MigrationRequest:
@@ -101,7 +113,7 @@ async def list_migrations(call: Call) -> HttpResponse:
     )
     try:
         page = await call.clients.ledger.page_migrations(which, query.page_size, query.continuation)
-    except ValueError as error:
+    except NotOurs as error:
         raise invalid("query", Problem(path="$.continuation", message=str(error))) from error
     summaries = await asyncio.gather(*(_summary(call, record) for record in page.migrations))
     return as_json(MigrationList(migrations=tuple(summaries), next_link=next_link(call, page.continuation)))

@@ -32,14 +32,18 @@ MEANINGS = {
     503: "The ledger or Azure does not answer now.",
 }
 PARAMETERS: Mapping[str, Json] = {
-    "id": {"type": "string", "pattern": MIGRATION_ID},
-    "resourceId": {"type": "string"},
+    "id": {"type": "string", "pattern": MIGRATION_ID, "description": "The migration's id"},
+    "resourceId": {
+        "type": "string",
+        "description": "Resource id of a virtual machine or a protected item, without its first slash",
+    },
 }
 PROBLEM = "application/problem+json"
+KEY: Json = {"type": "apiKey", "in": "header", "name": "x-functions-key"}
 
 
-def openapi(routes: Iterable[Route], site: str) -> Json:
-    """The OpenAPI 3.1 document of these endpoints, served under `site`/api."""
+def openapi(routes: Iterable[Route], site: str, easy_auth: bool = False) -> Json:
+    """The OpenAPI 3.1 document of these endpoints, served under `site`/api to who has a key, or is signed in."""
     table = tuple(routes)
     types, schemas = _schemas(table, "#/components/schemas/{name}")
     paths: dict[str, Json] = {}
@@ -52,13 +56,13 @@ def openapi(routes: Iterable[Route], site: str) -> Json:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}} if easy_auth else {"key": KEY},
         },
-        "security": [{"key": []}],
+        "security": [{"token" if easy_auth else "key": []}],
     }
 
 
-def swagger(routes: Iterable[Route], site: str) -> Json:
+def swagger(routes: Iterable[Route], site: str, easy_auth: bool = False) -> Json:
     """The same as Swagger 2.0."""
     table = tuple(routes)
     types, schemas = _schemas(table, "#/definitions/{name}")
@@ -76,8 +80,8 @@ def swagger(routes: Iterable[Route], site: str) -> Json:
         "produces": ["application/json"],
         "paths": paths,
         "definitions": {name: _older(schema) for name, schema in schemas.items()},
-        "securityDefinitions": {"key": {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
-        "security": [{"key": []}],
+        "securityDefinitions": {"token": {**KEY, "name": "Authorization"}} if easy_auth else {"key": KEY},
+        "security": [{"token" if easy_auth else "key": []}],
     }
 
 
@@ -88,7 +92,7 @@ def _schemas(routes: Iterable[Route], template: str) -> tuple[dict[type, Json], 
     schemas, definitions = msgspec.json.schema_components(kinds, ref_template=template)
     for definition in definitions.values():
         if "description" in definition:
-            definition["description"] = inspect.cleandoc(definition["description"])
+            definition["description"] = _wire_names(inspect.cleandoc(definition["description"]))
     queries = {route.query for route in routes if route.query}
     by_kind = {
         kind: definitions[kind.__name__] if kind in queries else schema
@@ -97,21 +101,24 @@ def _schemas(routes: Iterable[Route], template: str) -> tuple[dict[type, Json], 
     return by_kind, {name: one for name, one in definitions.items() if name not in {kind.__name__ for kind in queries}}
 
 
+def _wire_names(text: str) -> str:
+    """A docstring's `field_names` as the wire spells them."""
+    return re.sub(r"`\w+`", lambda name: re.sub(r"_([a-z])", lambda letter: letter[1].upper(), name[0]), text)
+
+
 def _path(route: Route) -> str:
     return "/" + route.path.replace("{*", "{")
 
 
 def _answers(route: Route) -> dict[int, type]:
     """Every status code of a route, those that any endpoint may answer included."""
-    common: list[int] = []
+    common = [400]
     if not route.anonymous:
         common += [401, 503]
-    if route.body or route.query or "{*" in route.path:
-        common += [400]
     if route.body:
         common += [413]
     answers = {**dict.fromkeys(common, ProblemDocument), **route.answers}
-    return dict(sorted(answers.items())) or {200: dict}
+    return dict(sorted((answers if route.answers else {**answers, 200: dict}).items()))
 
 
 def _words(route: Route) -> Json:
@@ -128,7 +135,8 @@ def _parameters(route: Route, types: Mapping[type, Json]) -> list[tuple[str, str
         required = query.get("required", [])
         found += [(name, "query", schema, name in required) for name, schema in query["properties"].items()]
     if route.idempotency_key:
-        found.append(("Idempotency-Key", "header", {"type": "string", "pattern": MIGRATION_ID}, False))
+        said = {"description": "The new migration's id, where the body has none"}
+        found.append(("Idempotency-Key", "header", {"type": "string", "pattern": MIGRATION_ID, **said}, False))
     return found
 
 

@@ -74,17 +74,22 @@ async def ensure_started(clients: Clients, client: DurableOrchestrationClient, r
 
     One that came to grief, in an outage that outlasted its patience, begins anew where the ledger says.
     """
-    try:
-        if record.ended or await is_going_on(client, record.migration_id):
-            return
-    except Exception as error:  # as below
-        raise NotStarted(record.migration_id) from error
+    if record.ended or await _is_going_on(client, record.migration_id):
+        return
     await clients.ledger.insert_vaults(vaults_of(record))
     try:
         await client.start_new("migrate", record.migration_id, msgspec.to_builtins(order_of(record)))
     except Exception as error:  # the SDK raises bare Exception for whatever its hub answers
-        if not await is_going_on(client, record.migration_id):  # somebody else was faster
+        if not await _is_going_on(client, record.migration_id):  # somebody else was faster
             raise NotStarted(record.migration_id) from error
+
+
+async def _is_going_on(client: DurableOrchestrationClient, migration_id: str) -> bool:
+    """The same of a migration's orchestration. Raises NotStarted where the hub does not tell."""
+    try:
+        return await is_going_on(client, migration_id)
+    except Exception as error:  # the SDK raises bare Exception here too
+        raise NotStarted(migration_id) from error
 
 
 async def is_going_on(client: DurableOrchestrationClient, instance_id: str) -> bool:

@@ -21,4 +21,4 @@ def _cell(text: str) -> str:
     """Spreadsheets run what begins like a formula; a number is none. Control characters are told, not sent."""
     text = "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
     number = text.removeprefix("-").replace(".", "", 1).isdecimal()
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not number else text
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) and not number else text

@@ -11,7 +11,8 @@ from azure.core.exceptions import ResourceNotFoundError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clients.ledger import BATCH, ItemFilter, Ledger, Missing, Stale
+from clients.ledger import BATCH, ItemFilter, Ledger, MigrationFilter, Missing, Stale, Unkeepable
+from clients.pages import Bookmark, NotOurs, next_page, row_after
 from migration.limits import Share
 from migration.model import VaultId
 from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, Shares, VaultRecord
@@ -331,6 +332,8 @@ MALFORMED = {
     "not texts": b'{"PartitionKey":1,"RowKey":2}'.hex(),
     "not these keys": b'{"PartitionKey":"m1"}'.hex(),
     "not UTF-8": "ff",
+    "of another list": msgspec.json.encode(Bookmark(of="0" * 16, after="a")).hex(),
+    "deeply nested": (b"[" * 3000).hex(),
     "not ASCII": "７ｂ７ｄ",
 }
 
@@ -338,8 +341,31 @@ MALFORMED = {
 @pytest.mark.parametrize("case", MALFORMED)
 async def test_a_malformed_continuation_is_refused(case: str, ledger: Ledger) -> None:
     """Continuations come back from callers: whatever is not ours is a ValueError, which they get as theirs."""
-    with pytest.raises(ValueError):
+    with pytest.raises(NotOurs):
         await ledger.page_items("m1", ItemFilter(), 10, MALFORMED[case])
+
+
+def test_a_forged_row_is_no_row() -> None:
+    """What can be no key of a table is not asked for, however well the text is made otherwise."""
+    listed = ItemFilter()
+    for row in ("a/b", "a#b", "a\\b", "a\x07", ""):
+        with pytest.raises(NotOurs):
+            row_after(next_page(listed, row), listed)
+    assert row_after(next_page(listed, "v|vm;x"), listed) == "v|vm;x"
+
+
+async def test_a_new_deployment_has_no_migrations(azurite: str) -> None:
+    """The list may be the first that anybody asks: no table is there yet."""
+    fresh = Ledger.connected(azurite, f"t{uuid.uuid4().hex}")
+    page = await fresh.page_migrations(MigrationFilter(), 10, "")
+    await fresh.close()
+    assert (page.migrations, page.continuation) == ((), "")
+
+
+async def test_what_no_row_can_keep_is_told_as_such(ledger: Ledger) -> None:
+    """Another try changes nothing: it must not look like an outage."""
+    with pytest.raises(Unkeepable):
+        await planned(ledger, [a_record(item_name="vm;a\x1b[31m")])
 
 
 # --- claims

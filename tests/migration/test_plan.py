@@ -167,6 +167,11 @@ def test_only_targets_that_stand_are_counted(target: Target, names: list[str]) -
     assert standing_targets(target, [an_item()], [a_policy(), an_enhanced_policy()]) == names
 
 
+def test_an_enhanced_policy_is_not_cloned_again() -> None:
+    """A VM that has moved is not shown a target to move to."""
+    assert choose(CLONES, an_enhanced_policy(), []).target is None
+
+
 def test_a_vm_without_a_policy_has_no_clone() -> None:
     """Stopped items have no source to derive from."""
     assert choose(CLONES, None, [a_policy()]).target is None

@@ -119,6 +119,18 @@ async def test_keys_travel_in_headers(api: FakeApi, run: Run) -> None:
     assert "s3cret" not in result.output and "t0ken" not in result.output
 
 
+async def test_a_key_is_not_sent_in_the_clear(run: Run) -> None:
+    """Plain http is for the machine itself; elsewhere whoever listens would have the key."""
+    result = await run_at("http://backup.example.invalid", "status", "m1", "--key", "s3cret")
+    assert (result.exit_code, "plain http" in result.stderr, "s3cret" in result.output) == (2, True, False)
+
+
+async def test_an_empty_id_is_a_mistake(api: FakeApi, run: Run) -> None:
+    """A variable of the shell that is not set must not ask for another thing."""
+    assert (await run("status", "")).exit_code == 2
+    assert api.calls == []
+
+
 async def test_a_key_goes_to_no_other_server(api: FakeApi, run: Run) -> None:
     """Neither a redirect nor a link to the next page leads it away."""
     async with FakeApi() as other:

@@ -177,6 +177,9 @@ async def test_a_vm_has_a_history(http: aiohttp.ClientSession, host: LocalHost, 
     [
         ("nonsense", 400),
         ("subscriptions/x/resourceGroups/y/providers/Microsoft.Compute/disks/z", 400),
+        ("subscriptions/x/resourceGroups/y/providers/Microsoft.Compute/virtualMachines/a%23b", 400),
+        ("subscriptions/x/resourceGroups/y/providers/Microsoft.Compute/virtualMachines/a%5Cb", 400),
+        ("subscriptions/x/resourceGroups/y%07/providers/Microsoft.Compute/virtualMachines/z", 400),
         ("subscriptions/x/resourceGroups/y/providers/Microsoft.Compute/virtualMachines/z'", 404),
         ("subscriptions/x/resourceGroups/y/providers/Microsoft.Compute/virtualMachines/z", 404),
     ],
@@ -291,6 +294,15 @@ async def test_a_key_of_the_caller_makes_it_one_migration(
     assert len(page["migrations"]) == 1
 
 
+@pytest.mark.parametrize("name", ["event-vault-1-20261103-0800", "audit-20261103"])
+async def test_the_ids_of_the_apps_own_migrations_are_reserved(
+    name: str, http: aiohttp.ClientSession, simulator: Simulator
+) -> None:
+    """Whoever takes one would take the place of what an event or the audit begins."""
+    status, problem = await ask(http, "POST", "/api/migrations", a_body(simulator, id=name, mode="plan"))
+    assert (status, [error["path"] for error in problem["errors"]]) == (400, ["$.id"])
+
+
 async def test_a_request_that_no_row_could_keep_is_refused(http: aiohttp.ClientSession, simulator: Simulator) -> None:
     """Table Storage takes a megabyte a row, which the emulator does not enforce."""
     body = a_body(simulator, items={"include": ["x" * 1000] * 260})
@@ -339,7 +351,7 @@ async def test_who_is_signed_in_asks_and_approves(
 
 @pytest.mark.parametrize("header", ["", "nonsense", "e30=", "bnVsbA=="])
 async def test_nobody_comes_past_the_authentication(signed_in: aiohttp.ClientSession, header: str) -> None:
-    """Without a principal that says who, every answer but liveness is 401."""
+    """Without a principal that says who, every answer is 401 but liveness and the API's description."""
     headers = {"x-ms-client-principal": header} if header else {}
     for path, expected in (("/api/migrations", 401), ("/api/health/ready", 401), ("/api/health/live", 200)):
         async with signed_in.get(path, headers=headers) as response:
