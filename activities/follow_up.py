@@ -1,22 +1,17 @@
 """What follows a plan that events led to: another plan, a later look, or nothing."""
 
-from datetime import timedelta
-
 from clients import Clients
 from migration.model import VaultId
 from migration.records import VaultRecord
 from migration.steps import FollowOrder, FollowUp
 
-REMEMBERED = timedelta(days=3)  # Event Grid gives a delivery up after one
-
 
 async def follow_up(clients: Clients, order: FollowOrder) -> FollowUp:
-    """Ask whether events came meanwhile, and whether there was anything to plan; forget events of long ago.
+    """Ask whether events came meanwhile, and whether there was anything to plan.
 
-    Raises Stale and AzureError of the ledger, for another try.
+    Raises AzureError of the ledger, for another try.
     """
     ledger, key = clients.ledger, VaultId.parse(order.vault_id).key
-    await ledger.forget_events(key, clients.clock() - REMEMBERED)
     vaults = await ledger.read_vaults(order.migration_id) if order.migration_id else []
     return FollowUp(touched=bool(await ledger.pending_events(key)), look_again=any(map(_without_plan, vaults)))
 

@@ -34,7 +34,7 @@ from azure.data.tables.aio import TableServiceClient
 
 from clients.pages import next_page, row_after
 from clients.rows import Row, from_row, to_row
-from migration.events import EventRecord
+from migration.events import EVENT_MIGRATIONS, EventRecord
 from migration.model import Value, VmId
 from migration.records import (
     MIGRATION_TRANSITIONS,
@@ -463,14 +463,23 @@ class Ledger:
             ],
         )
 
-    async def forget_events(self, vault_key: str, before: datetime) -> None:
-        """Forget the events of a vault that were received before then and taken: none is delivered so late."""
-        query = f"PartitionKey eq '{_quoted(vault_key)}' and taken eq true and receivedAt lt '{_moment(before)}'"
-        old = [record async for record in self._query("events", query, EventRecord)]
-        await self._transact_all(
-            "events",
-            [("delete", _keys(vault_key, record.event_hash), _unless_changed(record.etag)) for record in old],
-        )
+    async def forget_events(self, before: datetime) -> None:
+        """Forget the events of all vaults that were received before then and taken. Raises Stale."""
+        query = f"taken eq true and receivedAt lt '{_moment(before)}'"
+        old: defaultdict[str, list[Any]] = defaultdict(list)
+        async for record in self._query("events", query, EventRecord):
+            keys = _keys(record.vault_key, record.event_hash)
+            old[record.vault_key].append(("delete", keys, _unless_changed(record.etag)))
+        for of_a_vault in old.values():
+            await self._transact_all("events", of_a_vault)
+
+    async def last_event_migration(self, vault_key: str) -> MigrationRecord | None:
+        """The latest migration in which events of a vault made VMs move; None where there was none."""
+        # The ids sort by time, and '.' follows '-' in the character table.
+        ids = f"{EVENT_MIGRATIONS}{_quoted(vault_key)}"
+        query = f"PartitionKey eq 'migration' and RowKey ge '{ids}-' and RowKey lt '{ids}.'"
+        led_to = [record async for record in self._query("migrations", query, MigrationRecord)]
+        return next((record for record in reversed(led_to) if record.started_at), None)
 
     # --- what goes on
 

@@ -1,6 +1,6 @@
 """The daily plan of every allowed vault, so that nothing depends on events arriving."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -15,27 +15,37 @@ def subscriptions_in(scopes: Iterable[str]) -> tuple[str, ...]:
 
 
 def audit_requests(vaults: Sequence[Vault], terms: EventTerms, day: datetime) -> list[MigrationRequest]:
-    """The plans of a day, their ids told by the day alone: the first is `audit-20261102`, the next `audit-20261102-2`.
+    """The plans of a day, one or more a subscription, so that trouble in one spoils no other's.
 
-    One a policy that the vaults' tags name, and no more vaults in one than a migration takes. Vaults that are not
-    allowed, or that are tagged `off`, are left out; EVENT_MODE is about events and is not asked.
+    Their ids are told by the day and the subscription: `audit-20261102-11111111`, the next `audit-20261102-11111111-2`.
+    There is one a policy that the vaults' tags name, and no more vaults in one than a migration takes. Vaults that are
+    not allowed, or that are tagged `off`, are left out; EVENT_MODE is about events and is not asked.
     """
-    wanted = [(intent_of(vault.id, vault.tags, _planning(terms)), vault.id) for vault in vaults]
-    by_policy = sorted(
-        ((intent.policy_name, str(VaultId.parse(vault))) for intent, vault in wanted if intent.mode != "off"),
-        key=lambda pair: (pair[0] != terms.policy_name, pair[0], pair[1].lower()),
+    wanted = [(intent_of(vault.id, vault.tags, _planning(terms)), VaultId.parse(vault.id)) for vault in vaults]
+    pairs = sorted(
+        ((intent.policy_name, vault) for intent, vault in wanted if intent.mode != "off"),
+        key=lambda pair: (_name(pair[1], day), pair[0] != terms.policy_name, pair[0], str(pair[1]).lower()),
     )
-    groups = [
-        (policy, tuple(ids[start : start + MOST_VAULTS]))
-        for policy, pairs in groupby(by_policy, key=lambda pair: pair[0])
-        for ids in [[vault for _, vault in pairs]]
-        for start in range(0, len(ids), MOST_VAULTS)
-    ]
-    name = f"audit-{day:%Y%m%d}"
     return [
-        request_of(f"{name}-{number}" if number > 1 else name, ids, Intent(mode="plan", policy_name=policy), "required")
-        for number, (policy, ids) in enumerate(groups, 1)
+        _request(f"{name}-{number}" if number > 1 else name, policy, chunk)
+        for name, of_name in groupby(pairs, key=lambda pair: _name(pair[1], day))
+        for number, (policy, chunk) in enumerate(_groups(of_name), 1)
     ]
+
+
+def _name(vault: VaultId, day: datetime) -> str:
+    return f"audit-{day:%Y%m%d}-{vault.subscription[:8].lower()}"
+
+
+def _groups(pairs: Iterable[tuple[str, VaultId]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The vaults by policy, in the order they have, as many at once as a migration takes."""
+    for policy, of_policy in groupby(pairs, key=lambda pair: pair[0]):
+        ids = tuple(str(vault) for _, vault in of_policy)
+        yield from ((policy, ids[start : start + MOST_VAULTS]) for start in range(0, len(ids), MOST_VAULTS))
+
+
+def _request(name: str, policy: str, vaults: tuple[str, ...]) -> MigrationRequest:
+    return request_of(name, vaults, Intent(mode="plan", policy_name=policy), "required")
 
 
 def _planning(terms: EventTerms) -> EventTerms:

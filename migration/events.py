@@ -20,7 +20,7 @@ from migration.scope import within
 
 MODE_TAG = "backup-migration"
 POLICY_TAG = "backup-migration-policy"
-PREFIX = "event-"
+EVENT_MIGRATIONS = "event-"  # what the ids of migrations that events open begin with
 LONGEST_EVENT_ID = 1000
 
 Mode = Literal["off", "plan", "migrate"]
@@ -149,7 +149,7 @@ def _object(value: object) -> Mapping[str, object]:
     if isinstance(value, str):
         try:
             value = cast(object, msgspec.json.decode(value))
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):  # besides what is no JSON: half a character, and endless nesting
             return {}
     return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
 
@@ -215,9 +215,9 @@ def request_of(migration_id: str, vaults: tuple[str, ...], intent: Intent, appro
     )
 
 
-def migration_id_of(vault_key: str, now: datetime) -> str:
+def event_migration_id(vault_key: str, now: datetime) -> str:
     """The id of a migration that events open: readable, and the same whenever the same minute is told again."""
-    return f"{PREFIX}{vault_key}-{now.astimezone(UTC):%Y%m%d-%H%M}"
+    return f"{EVENT_MIGRATIONS}{vault_key}-{now.astimezone(UTC):%Y%m%d-%H%M}"
 
 
 def _tag(tags: Mapping[str, str], name: str) -> str:

@@ -4,8 +4,9 @@ Small on purpose: references into the ledger, never its contents, so that an orc
 size whatever the number of VMs.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 
 from migration.model import Value
 from migration.records import MigrationState
@@ -147,12 +148,21 @@ WAITS_FOR_ITEMS = {"waits": "for items"}
 """The custom status of a watch that a nudge may wake; told to no other."""
 
 
+def is_at(custom_status: object, migration_id: str) -> bool:
+    """Whether the custom status of a watch says that it opens or runs this migration now."""
+    if not isinstance(custom_status, Mapping):
+        return False
+    told = cast(Mapping[str, object], custom_status)
+    return migration_id in (told.get("opens"), told.get("runs"))
+
+
 class WatchOrder(Value, frozen=True):
     """Input of `watch_vault`: the vault, how long a burst of events is, how long to leave a vault without items alone.
 
     `wait_seconds` comes first in this generation, `for_items` where a nudge may end a longer sleep before that.
     `again` where this is the second look at a vault that was empty; `migration_id` where its plan is there already
-    and only what follows has to be asked.
+    and only what follows has to be asked. `opens` is the migration that an earlier try may have opened, `look_again`
+    where one found that the vault can't be read: both outlast an outage.
     """
 
     vault_id: str
@@ -163,6 +173,8 @@ class WatchOrder(Value, frozen=True):
     for_items: bool = False
     again: bool = False
     migration_id: str = ""
+    opens: str = ""
+    look_again: bool = False
 
 
 class OpenOrder(Value, frozen=True):

@@ -12,24 +12,25 @@ from datetime import timedelta
 from azure.durable_functions import DurableOrchestrationClient, OrchestrationRuntimeStatus
 
 from clients import Clients
-from clients.arm import Refused
+from clients.arm import ArmError
 from clients.ledger import Stale
 from migration.audit import audit_requests, subscriptions_in
-from migration.events import PREFIX
-from migration.limits import pace
+from migration.events import EVENT_MIGRATIONS
+from migration.limits import idle_pace, pace
 from migration.model import Vault, VaultId
 from migration.records import MigrationRecord, MigrationState, VaultRecord
 from migration.stalls import Stall, stall_of
-from migration.steps import instance_of, watch_of
+from migration.steps import instance_of, is_at, watch_of
 from settings import Settings
 from triggers.events import ensure_watched
 from triggers.nudging import nudge_instance
-from triggers.starting import ENDED, NotStarted, Taken, ensure_started, is_going_on, start
+from triggers.starting import ENDED, NotStarted, OutOfScope, Taken, ensure_started, start
 
 log = logging.getLogger(__name__)
 
 WATCHDOG_MINUTES = 5
 YOUNG = timedelta(minutes=10)  # what was opened just now is being started by whoever opened it
+REMEMBERED = timedelta(days=3)  # how long an event is; Event Grid gives a delivery up after one day
 SLICE = timedelta(hours=6)  # of histories purged in one call: a call over all of them times out and starves the app
 SLICES = 40  # in one night
 
@@ -40,20 +41,25 @@ Tick = Callable[[Clients, Settings, DurableOrchestrationClient], Awaitable[None]
 
 
 async def audit_vaults(clients: Clients, settings: Settings, client: DurableOrchestrationClient) -> None:
-    """Plan every allowed vault; a second time on the same day finds the first. Raises ArmError, AzureError."""
+    """Plan every allowed vault; a second time on the same day finds the first.
+
+    What can't be planned is logged and keeps nothing else from its plan. Raises AzureError of the ledger.
+    """
     if not settings.audit_schedule:
         return
     vaults: list[Vault] = []
     for subscription in subscriptions_in(settings.allowed_scopes):
         try:
             vaults += await clients.vaults.list_vaults(subscription)
-        except Refused as refused:
-            log.warning("subscription %s is not audited: %s", subscription, refused)
+        except ArmError as trouble:
+            log.warning("subscription %s is not audited: %s", subscription, trouble)
     for request in audit_requests(vaults, settings.event_terms, clients.clock()):
         try:
             await start(clients, settings, client, request)
         except Taken:
-            log.info("%s was planned already, over other vaults", request.id)
+            log.warning("%s was planned already, over other vaults", request.id)
+        except (OutOfScope, ArmError) as trouble:
+            log.warning("%s was not started: %s", request.id, trouble)
         except NotStarted as half_way:
             log.warning("%s was not started, which the watchdog will do: %s", half_way, half_way.__cause__)
 
@@ -64,9 +70,12 @@ async def audit_vaults(clients: Clients, settings: Settings, client: DurableOrch
 async def purge_history(clients: Clients, settings: Settings, client: DurableOrchestrationClient) -> None:
     """Forget the histories of orchestrations that ended and were created long ago, a slice of time after the other.
 
-    The ledger keeps everything. What has not ended is not in any slice, however old. Raises what Durable's client
-    raises where its hub does not answer; the next night goes on.
+    The ledger keeps everything but events of long ago that something has come of. What has not ended is not in any
+    slice, however old. Raises AzureError and Stale of the ledger, and what Durable's client raises where its hub does
+    not answer; the next night goes on.
     """
+    await clients.ledger.prepare()
+    await clients.ledger.forget_events(clients.clock() - REMEMBERED)
     before = clients.clock() - timedelta(days=settings.purge_after_days)
     ended: list[OrchestrationRuntimeStatus] = list(ENDED)
     purged = 0
@@ -112,15 +121,19 @@ async def watchdog(clients: Clients, settings: Settings, client: DurableOrchestr
 
 
 async def _see_it_started(clients: Clients, client: DurableOrchestrationClient, migration: MigrationRecord) -> None:
-    """Start the orchestration of a migration where it has ended before it. One of a watch is the watch's to start."""
-    if migration.migration_id.startswith(PREFIX):
-        watch = watch_of(VaultId.parse(migration.vaults[0]).key)
-        if await is_going_on(client, watch):
-            return
+    """Start the orchestration of a migration where it has ended before it, unless a watch is just at it."""
+    if migration.migration_id.startswith(EVENT_MIGRATIONS) and await _is_watched(client, migration):
+        return
     try:
         await ensure_started(clients, client, migration)
     except NotStarted as failure:
         log.warning("migration %s was not started: %s", failure, failure.__cause__)
+
+
+async def _is_watched(client: DurableOrchestrationClient, migration: MigrationRecord) -> bool:
+    """Whether the watch that opened the migration starts it itself. One that has left it waits for its end."""
+    watch = await client.get_status(watch_of(VaultId.parse(migration.vaults[0]).key))
+    return bool(watch) and watch.runtime_status not in ENDED and is_at(watch.custom_status, migration.migration_id)
 
 
 async def _heed(clients: Clients, client: DurableOrchestrationClient, stall: Stall) -> None:
@@ -144,12 +157,12 @@ async def _stall(clients: Clients, migration: MigrationRecord, vault: VaultRecor
     That interval is never shorter than the one that was requested.
     """
     now, requested = clients.clock(), migration.limits.poll_seconds
-    began = migration.decision.decided_at if migration.decision else migration.requested_at
-    if stall_of(vault, known, began, requested, now) is None:
+    if stall_of(vault, known, migration, requested, now) is None:
         return None
     readers = await clients.ledger.readers(VaultId.parse(vault.vault_id).subscription.lower(), now)
-    interval = pace(requested, len(readers) + 1, clients.job_reads_per_hour, vault.quiet_looks)
-    return stall_of(vault, known, began, interval, now)
+    looking = pace(requested, len(readers) + 1, clients.job_reads_per_hour, vault.quiet_looks)
+    interval = max(looking, idle_pace(requested, vault.quiet_looks))
+    return stall_of(vault, known, migration, interval, now)
 
 
 # --- the table

@@ -1,17 +1,18 @@
 """Opening a migration for events: what is written, what is taken, and what may be in the way."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import msgspec
 import pytest
 
-from activities.follow_up import REMEMBERED, follow_up
+from activities.follow_up import follow_up
 from activities.open_migration import BUSY_SECONDS, NOTHING, open_migration
 from clients import Clients
 from clients.arm import Unavailable
 from clients.ledger import Missing
 from clients.vaults import VaultClient
-from migration.events import EventRecord, EventTerms, Touched, record_of
+from migration.events import Approval, EventRecord, EventTerms, Mode, Touched, event_migration_id, record_of
 from migration.limits import LimitChanges, Limits
 from migration.records import MigrationRecord, MigrationState
 from migration.steps import FollowOrder, FollowUp, MigrateOrder, Opening, OpenOrder
@@ -52,13 +53,14 @@ async def test_a_migration_is_opened_and_takes_the_events(clients: Clients) -> N
     assert await outcome(clients) == "event-1"
 
 
-async def test_done_twice_it_opens_one_and_takes_what_came_in_between(clients: Clients) -> None:
-    """The second try answers as the first did; nothing of the vault's items has been read so far."""
+async def test_done_twice_it_opens_one_and_leaves_what_came_later(clients: Clients) -> None:
+    """The second try answers as the first did; it may come so late that the items have been read in between."""
     await noted(clients)
     first = await open_migration(clients, ORDER)
-    await noted(clients, "2")
+    later = msgspec.structs.replace(TOUCHED, event_id="2")
+    await clients.ledger.note_event(record_of(later, START + timedelta(seconds=1)))
     assert await open_migration(clients, ORDER) == first
-    assert await clients.ledger.pending_events(KEY) == []
+    assert [event.outcome for event in await clients.ledger.pending_events(KEY)] == [""]
 
 
 async def test_a_try_that_was_cut_short_is_completed(clients: Clients) -> None:
@@ -148,6 +150,32 @@ async def test_off_takes_the_events_and_says_why(clients: Clients) -> None:
     assert await outcome(clients) == "events are off"
 
 
+@pytest.mark.parametrize(
+    ("counts", "mode", "approval", "expected"),
+    [
+        ({"Migrated": 3, "Failed": 1}, "migrate", "none", "required"),
+        ({"TimedOut": 1}, "migrate", "none", "required"),
+        ({"Refused": 1}, "migrate", "none", "required"),
+        ({"Migrated": 3, "Blocked": 1, "Drifted": 1}, "migrate", "none", "none"),
+        ({}, "migrate", "none", "none"),
+        ({}, "migrate", "required", "required"),
+        ({"Failed": 1}, "plan", "none", "none"),
+    ],
+)
+async def test_after_failures_a_person_is_asked(
+    counts: dict[str, int], mode: Mode, approval: Approval, expected: Approval, clients: Clients
+) -> None:
+    """Whatever the settings say, since the event may be that of the write that failed; a plan writes nothing."""
+    earlier = event_migration_id(KEY, START - timedelta(days=1))
+    ended = a_migration(migration_id=earlier, state=MigrationState.COMPLETED, started_at=START)
+    await clients.ledger.insert_migration(ended)
+    await clients.ledger.insert_vaults([a_vault(migration_id=earlier, vault_key=KEY, counts=counts)])
+    await noted(clients)
+    terms = EventTerms(mode=mode, approval=approval)
+    assert (await open_migration(replace(clients, event_terms=terms), ORDER)).migration
+    assert (await clients.ledger.read_migration("event-1")).request.approval == expected
+
+
 # --- what follows
 
 
@@ -169,11 +197,9 @@ async def test_a_plan_without_an_item_is_worth_another_look(
     assert answer == FollowUp(touched=False, look_again=look_again)
 
 
-async def test_events_that_wait_are_seen_and_old_ones_forgotten(clients: Clients) -> None:
-    """What is remembered is what may still be delivered again."""
-    old = record_of(msgspec.structs.replace(TOUCHED, event_id="old"), START - 2 * REMEMBERED)
-    await clients.ledger.take_events([await clients.ledger.note_event(old)], "m0")
+async def test_events_that_wait_are_seen(clients: Clients) -> None:
+    """What something has come of waits no more."""
+    await clients.ledger.take_events([await noted(clients)], "m0")
     assert not (await follow_up(clients, FollowOrder(vault_id=VAULT, migration_id=""))).touched
-    assert not (await clients.ledger.note_event(old)).taken
-
+    await noted(clients, "2")
     assert (await follow_up(clients, FollowOrder(vault_id=VAULT, migration_id=""))).touched

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from clients.ledger import BATCH, Ledger, Stale
-from migration.events import EventRecord
+from migration.events import EventRecord, event_migration_id
 from migration.model import VaultId
 from migration.records import MIGRATION_TRANSITIONS, MigrationState
 from migration.stalls import Stall
@@ -74,16 +74,30 @@ async def test_vaults_wait_by_their_oldest_event(ledger: Ledger) -> None:
 
 
 async def test_only_old_events_that_were_taken_are_forgotten(ledger: Ledger) -> None:
-    """A pending one is never too old."""
+    """A pending one is never too old; those of every vault are."""
     old, new = an_event(1, received_at=ago(days=4)), an_event(2, received_at=ago(days=2))
+    elsewhere = an_event(4, received_at=ago(days=4), vault_key="other")
     await ledger.take_events([await ledger.note_event(old), await ledger.note_event(new)], "m1")
+    await ledger.take_events([await ledger.note_event(elsewhere)], "m2")
     await ledger.note_event(an_event(3, received_at=ago(days=4)))
 
-    await ledger.forget_events(KEY, ago(days=3))
+    await ledger.forget_events(ago(days=3))
 
     assert not (await ledger.note_event(old)).taken  # it is a new one now
+    assert not (await ledger.note_event(elsewhere)).taken
     assert (await ledger.note_event(new)).taken
     assert [event.event_hash for event in await ledger.pending_events(KEY)] == [old.event_hash, f"{3:032}"]
+
+
+async def test_the_last_migration_of_events_that_moved_vms_is_found(ledger: Ledger) -> None:
+    """By the time in its id; those that only planned, other vaults' and a person's are none."""
+    assert await ledger.last_event_migration(KEY) is None
+    first, last = (event_migration_id(KEY, ago(days=days)) for days in (40, 2))
+    for name in (last, first, event_migration_id(f"{KEY}1", NOW), event_migration_id("x", NOW), "m1", "zz"):
+        await ledger.insert_migration(a_migration(migration_id=name, started_at=NOW))
+    await ledger.insert_migration(a_migration(migration_id=event_migration_id(KEY, NOW)))
+    found = await ledger.last_event_migration(KEY)
+    assert found and found.migration_id == last
 
 
 async def test_what_goes_on_is_found_by_state(ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from migration.audit import audit_requests, subscriptions_in
@@ -26,10 +27,10 @@ def a_vault(number: int = 1, **tags: str) -> Vault:
 
 
 def test_all_vaults_are_in_the_plan_of_the_day() -> None:
-    """One migration that only plans, its id told by the day, the vaults in one order whatever the list's."""
+    """One that only plans, its id told by day and subscription, the vaults in one order whatever the list's."""
     [request] = audit_requests([a_vault(2), a_vault(1)], EventTerms(mode="migrate"), DAY)
 
-    assert (request.id, request.mode, request.acknowledge_irreversible) == ("audit-20261102", "plan", False)
+    assert (request.id, request.mode, request.acknowledge_irreversible) == ("audit-20261102-11111111", "plan", False)
     assert request.vaults == (a_vault(1).id, a_vault(2).id)
     assert problems_of(request) == []
     assert audit_requests([a_vault(1), a_vault(2)], EventTerms(), DAY) == [request]
@@ -48,9 +49,24 @@ def test_each_policy_has_a_plan_of_its_own() -> None:
     vaults = [a_vault(1, backup_migration_policy="A-Gold"), a_vault(2), a_vault(3, backup_migration_policy="A-Gold")]
     requests = audit_requests(vaults, EventTerms(), DAY)
     assert [(request.id, request.target.policy_name, len(request.vaults)) for request in requests] == [
-        ("audit-20261102", "EnhancedPolicy", 1),
-        ("audit-20261102-2", "A-Gold", 2),
+        ("audit-20261102-11111111", "EnhancedPolicy", 1),
+        ("audit-20261102-11111111-2", "A-Gold", 2),
     ]
+
+
+@pytest.mark.parametrize(
+    ("other", "names"),
+    [
+        (OTHER, ["audit-20261102-11111111", "audit-20261102-99999999", "audit-20261102-99999999-2"]),
+        (f"{SCOPE[:-1]}6", ["audit-20261102-11111111", "audit-20261102-11111111-2"]),
+    ],
+)
+def test_each_subscription_has_plans_of_its_own(other: str, names: list[str]) -> None:
+    """Unless two begin alike, which no id tells apart; then they share, and no name stands for two plans."""
+    here, gold = a_vault(1), a_vault(2, backup_migration_policy="A-Gold")
+    there = [msgspec.structs.replace(vault, id=vault.id.replace(SCOPE, other)) for vault in (here, gold)]
+    requests = audit_requests([here, *there], EventTerms(), DAY)
+    assert [request.id for request in requests] == names
 
 
 def test_no_plan_has_more_vaults_than_a_migration_takes() -> None:

@@ -13,8 +13,8 @@ from migration.events import (
     Intent,
     Mode,
     Touched,
+    event_migration_id,
     intent_of,
-    migration_id_of,
     read_event,
     record_of,
     request_of,
@@ -89,11 +89,15 @@ def test_without_an_identity_of_its_own_no_claim_is_taken_for_it() -> None:
     assert read_event(an_event(data=some_data(claims={"appid": ""})), "") == THE_VAULT
 
 
+NESTED = '{"a":' * 100_000
+
 HOSTILE = {
     "nothing": {},
     "no data": an_event(data={}),
     "data that is a list": an_event(data=[1]),
     "data that is a text": an_event(data="{"),
+    "data without a bottom": an_event(data=NESTED),
+    "data with half a character": an_event(data='{"status": "\ud800"}'),
     "a type that is a number": an_event(eventType=1),
     "no id": an_event(id=""),
     "an id that is an object": an_event(id={}),
@@ -126,6 +130,12 @@ def test_what_azure_would_not_send_is_told_apart(case: str) -> None:
     assert isinstance(found, Ignored)
     assert found.malformed
     assert VAULT not in found.why
+
+
+@pytest.mark.parametrize("claims", [NESTED, '{"appid": "\ud800"}', "{"])
+def test_claims_that_nobody_can_read_are_nobodys(claims: str) -> None:
+    """The rest of the event counts: whatever somebody sent, a plan more does no harm."""
+    assert read_event(an_event(data=some_data(claims=claims)), OWN) == THE_VAULT
 
 
 def test_an_event_is_remembered_by_a_hash_of_its_id() -> None:
@@ -178,7 +188,7 @@ def test_the_allow_list_wins_over_the_tags() -> None:
 def test_what_events_ask_for_is_a_request_like_any_other(mode: Mode) -> None:
     """Nothing is wrong with it, it survives the wire, and only a migration acknowledges."""
     longest = VaultId.parse(VAULT.replace("vault-1", "v" * 50))
-    name = migration_id_of(longest.key, NOW)
+    name = event_migration_id(longest.key, NOW)
     request = request_of(name, (VAULT,), Intent(mode=mode, policy_name="Gold"), "required")
 
     assert name == f"event-{longest.key}-20261102-0800"

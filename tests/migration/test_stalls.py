@@ -3,10 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from migration.records import MigrationState
 from migration.stalls import TROUBLED_FOR, Stall, stall_of
-from tests.builders import NOW, VAULT_KEY, a_vault, ago
+from tests.builders import NOW, VAULT_KEY, a_migration, a_vault, ago
 
 POLL_SECONDS = 300
 STUCK = Stall(migration_id="m1", vault_key=VAULT_KEY, moved_at=ago(minutes=11))
@@ -15,9 +17,13 @@ BEFORE = Stall(migration_id="m1", vault_key=VAULT_KEY, moved_at=ago(days=1), tol
 AGAIN = Stall(migration_id="m1", vault_key=VAULT_KEY, moved_at=ago(minutes=11), etag="e")
 
 
-def stall(known: Stall | None, began_at: datetime = NOW, **vault: Any) -> Stall | None:
+RUNNING = a_migration(state=MigrationState.RUNNING, requested_at=ago(days=1), started_at=NOW)
+
+
+def stall(known: Stall | None, started_at: datetime = NOW, **vault: Any) -> Stall | None:
     """How the stall of a vault stands now."""
-    return stall_of(a_vault(**vault), known, began_at, POLL_SECONDS, NOW)
+    migration = msgspec.structs.replace(RUNNING, started_at=started_at)
+    return stall_of(a_vault(**vault), known, migration, POLL_SECONDS, NOW)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +51,9 @@ def test_what_was_told_is_not_told_again() -> None:
 
 
 def test_the_first_look_is_awaited_from_the_start() -> None:
-    """A vault that nobody has looked at yet moves since its migration began."""
-    assert stall(None, began_at=ago(minutes=10)) is None
-    found = stall(None, began_at=ago(minutes=11))
+    """A vault that nobody has looked at yet moves since VMs began to, however long the plan took before that."""
+    assert stall(None, started_at=ago(minutes=10)) is None
+    found = stall(None, started_at=ago(minutes=11))
     assert found and found.moved_at == ago(minutes=11)
 
 

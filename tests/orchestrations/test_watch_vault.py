@@ -8,7 +8,7 @@ import msgspec
 from local_host.clock import SkippingClock
 from local_host.host import LocalHost
 from migration.records import MigrationState
-from migration.steps import NUDGE, WAITS_FOR_ITEMS, FollowUp, MigrateOrder, Opening, WatchOrder
+from migration.steps import NUDGE, WAITS_FOR_ITEMS, FollowUp, MigrateOrder, Opening, WatchOrder, is_at
 from orchestrations.watch_vault import OUTAGE_SECONDS
 from tests.orchestrations.conftest import Steps
 
@@ -140,6 +140,37 @@ async def test_outages_are_waited_out_and_no_plan_is_made_twice(
     assert took == DELAY + 2 * timedelta(seconds=OUTAGE_SECONDS) + RECHECK + DELAY
     assert [order["again"] for order in steps.asked["open_migration"]] == [False, False, True]
     assert len(steps.asked["advance_migration"]) == 2
+
+
+async def test_after_an_outage_the_same_migration_is_opened(
+    engine: LocalHost, steps: Steps, clock: SkippingClock
+) -> None:
+    """Minutes later, under the id of the first try, which may have written it; the custom status names it all along."""
+    name = "event-v1-20260101-0030"
+    script(steps, [RuntimeError("no answer"), opens], [TOUCHED, NOTHING])
+    with clock.standing_still():
+        await engine.start("watch_vault", msgspec.to_builtins(ORDER), WATCH)
+        await engine.settled()
+        clock.advance(DELAY)
+        await engine.settled()
+        between = await engine.status(WATCH)
+        assert between and is_at(between.custom_status, name)
+    await engine.wait(WATCH)
+
+    asked = [order["migrationId"] for order in steps.asked["open_migration"]]
+    assert asked == [name, name, "event-v1-20260101-0101"]
+
+
+async def test_an_outage_does_not_forget_that_a_vault_may_not_be_read(
+    engine: LocalHost, steps: Steps, clock: SkippingClock
+) -> None:
+    """Its event is taken, so that the next try finds nothing; the later look comes all the same, once."""
+    script(steps, [Opening(look_again=True), Opening()], [RuntimeError("no answer"), NOTHING])
+
+    _, took = await watch(engine, clock)
+
+    assert took == DELAY + timedelta(seconds=OUTAGE_SECONDS) + RECHECK + DELAY
+    assert [order["again"] for order in steps.asked["open_migration"]] == [False, False, True]
 
 
 async def test_a_migration_that_was_terminated_does_not_end_the_watch(

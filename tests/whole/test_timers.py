@@ -12,13 +12,14 @@ import pytest
 import function_app
 from clients import Clients
 from local_host.host import LocalHost
-from migration.events import Touched, migration_id_of, record_of
+from migration.events import Touched, event_migration_id, record_of
 from migration.model import VaultId
 from migration.records import MigrationRecord, MigrationState
-from migration.steps import instance_of, watch_of
+from migration.steps import WatchOrder, instance_of, watch_of
 from settings import Settings
-from simulator import Simulator
+from simulator import Scenario, Simulator
 from simulator.events import Migration
+from simulator.scenario import SubscriptionTable
 from simulator.troubles import Trouble, TroubleKind
 from tests.builders import SUBSCRIPTION, VAULT, a_migration, a_request
 from tests.clients.simulated import JOB_READ, VAULT_READ, a_scenario, a_vm_group
@@ -31,7 +32,17 @@ KEY = VaultId.parse(VAULT).key
 WATCH = watch_of(KEY)
 CONTROLLER = instance_of("m1", KEY)
 SCOPE = f"/subscriptions/{SUBSCRIPTION}"
+AUDITED = "audit-20261102-11111111"
+OTHER = "99999999-2222-4333-8444-555555555555"
 AUDIT = {"audit_schedule": "0 0 5 * * *", "allowed_scopes": (SCOPE,)}
+
+
+def in_two_subscriptions(scenario: Scenario) -> Scenario:
+    """The same vault in another subscription, too."""
+    [vault] = scenario.vaults
+    there = msgspec.structs.replace(vault, subscription=OTHER)
+    subscriptions = [*scenario.subscriptions, SubscriptionTable(id=OTHER, name="Other")]
+    return msgspec.structs.replace(scenario, subscriptions=subscriptions, vaults=[vault, there])
 
 
 @pytest.fixture
@@ -102,13 +113,13 @@ async def test_an_audit_plans_every_allowed_vault_once_a_day(
     with clock.standing_still():
         await ticks.ring(timers.audit_vaults, **AUDIT)
         await ticks.ring(timers.audit_vaults, **AUDIT)
-        assert await migrations(clients) == ["audit-20261102"]
-        document = await status_of(http, "audit-20261102")
+        assert await migrations(clients) == [AUDITED]
+        document = await status_of(http, AUDITED)
         assert (document["state"], document["mode"], document["items"]) == ("Completed", "plan", {"Planned": 4})
 
         await pass_time(host, clock, days=1)
         await ticks.ring(timers.audit_vaults, **AUDIT)
-    assert await migrations(clients) == ["audit-20261102", "audit-20261103"]
+    assert await migrations(clients) == [AUDITED, "audit-20261103-11111111"]
     assert writes(simulator) == 0
 
 
@@ -118,8 +129,8 @@ async def test_an_audit_that_finds_other_vaults_keeps_the_days_first(
     """A setting changed at noon counts from tomorrow."""
     await ticks.ring(timers.audit_vaults, **AUDIT)
     await ticks.ring(timers.audit_vaults, **AUDIT, event_policy="Gold")
-    assert await migrations(clients) == ["audit-20261102"]
-    assert (await status_of(http, "audit-20261102"))["request"]["target"]["policyName"] == "EnhancedPolicy"
+    assert await migrations(clients) == [AUDITED]
+    assert (await status_of(http, AUDITED))["request"]["target"]["policyName"] == "EnhancedPolicy"
 
 
 async def test_an_audit_is_off_until_it_is_wanted(ticks: Ticks, simulator: Simulator, clients: Clients) -> None:
@@ -129,14 +140,29 @@ async def test_an_audit_is_off_until_it_is_wanted(ticks: Ticks, simulator: Simul
     assert not simulator.log.requests
 
 
+@pytest.mark.parametrize("kind", [TroubleKind.NOT_AUTHORIZED, TroubleKind.TOO_MANY_REQUESTS])
 async def test_a_subscription_that_can_t_be_read_keeps_no_other_from_its_audit(
-    ticks: Ticks, clients: Clients, caplog: pytest.LogCaptureFixture
+    ticks: Ticks, simulator: Simulator, clients: Clients, kind: TroubleKind, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is told, and the others are planned."""
-    scopes = ("/subscriptions/99999999-2222-4333-8444-555555555555", VAULT)
+    """Whether it was declined or put off, it is told, and the others are planned."""
+    scopes = (f"/subscriptions/{OTHER}", VAULT)
+    simulator.troubles.add(Trouble(kind=kind, action=VAULT_READ, path=f"*{OTHER}*"))
     await ticks.ring(timers.audit_vaults, audit_schedule="0 0 5 * * *", allowed_scopes=scopes)
-    assert await migrations(clients) == ["audit-20261102"]
+    assert await migrations(clients) == [AUDITED]
     assert "99999999-2222-4333-8444-555555555555 is not audited" in caplog.text
+
+
+@pytest.mark.parametrize("scenario", [in_two_subscriptions(a_scenario())])
+@pytest.mark.parametrize("kind", [TroubleKind.NOT_AUTHORIZED, TroubleKind.TOO_MANY_REQUESTS])
+async def test_a_plan_that_can_t_be_started_keeps_no_other_from_it(
+    ticks: Ticks, simulator: Simulator, clients: Clients, kind: TroubleKind, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its subscription was listed, and is away, or asks for time, when its migration is to begin a moment later."""
+    scopes = (SCOPE, f"/subscriptions/{OTHER}")
+    simulator.troubles.add(Trouble(kind=kind, action=VAULT_READ, path=f"*{SUBSCRIPTION}*", skip=1))
+    await ticks.ring(timers.audit_vaults, audit_schedule="0 0 5 * * *", allowed_scopes=scopes)
+    assert await migrations(clients) == ["audit-20261102-99999999"]
+    assert f"{AUDITED} was not started" in caplog.text
 
 
 async def test_an_audit_of_vaults_that_are_not_allowed_is_none(
@@ -192,6 +218,19 @@ async def test_a_purge_goes_slice_by_slice_and_goes_on_the_next_night(
         assert left == list(range(timers.SLICES, nights))
         await ticks.ring(timers.purge_history)
         assert not [number for number in range(nights) if await host.status(f"old-{number:02}")]
+
+
+async def test_a_purge_forgets_old_events_of_vaults_that_nobody_watches(ticks: Ticks, clients: Clients) -> None:
+    """Those that something has come of, when no delivery can come any more; one that waits is never forgotten."""
+    ledger, old = clients.ledger, START - 2 * timers.REMEMBERED
+    touched = [Touched(vault_id=VAULT, kind="vault", event_id=name, at=old) for name in ("old", "young", "waiting")]
+    records = [record_of(one, START if one.event_id == "young" else old) for one in touched]
+    noted = [await ledger.note_event(record) for record in records]
+    await ledger.take_events(noted[:2], "m0")
+    await ticks.ring(timers.purge_history)
+    assert [one.event_hash for one in await ledger.pending_events(KEY)] == [records[2].event_hash]
+    assert (await ledger.note_event(records[1])).taken
+    assert not (await ledger.note_event(records[0])).taken
 
 
 # --- watchdog
@@ -317,6 +356,23 @@ async def test_a_controller_that_looks_less_often_by_itself_is_not_stuck(
     await host.wait("m1")
 
 
+async def test_a_controller_that_waits_for_people_is_not_stuck(
+    http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, clock: OneClock, clients: Clients, ticks: Ticks
+) -> None:
+    """In a migration that is paused it looks at the ledger alone, in the end less often than it would at jobs."""
+    with clock.standing_still():
+        await begin(http, host, simulator, limits={"ramp": [1], "pollSeconds": 60})
+        await act(http, "pause")
+        for _ in range(180):
+            await pass_time(host, clock, minutes=1)
+        for _ in range(60):
+            await pass_time(host, clock, minutes=1)
+            await ticks.watchdog()
+            assert await clients.ledger.read_stalls() == []
+        await act(http, "cancel")
+    await host.wait("m1")
+
+
 async def test_an_orchestration_that_ended_before_its_migration_is_started_again(
     http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, clock: OneClock, ticks: Ticks
 ) -> None:
@@ -338,20 +394,21 @@ async def test_an_orchestration_that_ended_before_its_migration_is_started_again
 async def test_the_migration_of_a_watch_is_left_to_it(
     host: LocalHost, clock: OneClock, clients: Clients, ticks: Ticks
 ) -> None:
-    """Two orchestrations of one id would be one too many; when the watch has ended, the watchdog steps in."""
-    name = migration_id_of(KEY, START)
+    """Two orchestrations of one id would be one too many: while it opens it, between two tries."""
+    name = event_migration_id(KEY, START)
     record: MigrationRecord = a_migration(migration_id=name, request=a_request(mode="plan"))
-    watch = {"vaultId": VAULT, "vaultKey": KEY, "delaySeconds": 60, "recheckSeconds": 60, "waitSeconds": 3600}
+    watch = WatchOrder(
+        vault_id=VAULT, vault_key=KEY, delay_seconds=60, recheck_seconds=60, wait_seconds=3600, opens=name
+    )
     with clock.standing_still():
         await clients.ledger.insert_migration(msgspec.structs.replace(record, requested_at=START))
-        await host.start("watch_vault", watch, WATCH)
+        await host.start("watch_vault", msgspec.to_builtins(watch), WATCH)
         await host.settled()
         await pass_time(host, clock, minutes=11)
         await ticks.watchdog()
         assert await host.status(name) is None
         await pass_time(host, clock, minutes=50)
-        await ticks.watchdog()
-    assert (await host.wait(name)).output == {"state": "Completed"}
+        assert (await host.wait(name)).output == {"state": "Completed"}
 
 
 async def test_an_event_that_nobody_watches_for_is_found(

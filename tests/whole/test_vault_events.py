@@ -10,7 +10,8 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 import pytest
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ServiceRequestError
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables.aio import TableServiceClient
 
 import function_app
@@ -23,6 +24,7 @@ from migration.records import MigrationRecord, MigrationState
 from migration.steps import watch_of
 from settings import Settings
 from simulator import Scenario, Simulator
+from simulator.events import JobErrorTable, Migration
 from simulator.troubles import Trouble, TroubleKind
 from tests.builders import SUBSCRIPTION, VAULT, item_id
 from tests.clients.simulated import JOB_READ, a_scenario, a_vm_group
@@ -31,6 +33,7 @@ from tests.events import ITEM_WRITE, OWN, VAULT_WRITE, a_cloud_event, an_event, 
 from tests.whole.callers import a_body, act, ask, pass_time, status_of, writes
 from tests.whole.conftest import OneClock
 from triggers.events import on_vault_event
+from triggers.timers import watchdog
 
 KEY = VaultId.parse(VAULT).key
 WATCH = watch_of(KEY)
@@ -279,6 +282,94 @@ async def test_events_wait_while_a_migration_is_at_work(
     ended = await clients.ledger.read_migration("m1")
     assert planned.migration_id.startswith("event-")
     assert ended.ended_at and ended.ended_at <= planned.requested_at
+
+
+@pytest.mark.parametrize("settings", [set_to(event_mode="migrate", event_approval="none")])
+async def test_a_migration_that_dies_under_its_watch_is_started_again(
+    http: aiohttp.ClientSession, host: LocalHost, clock: OneClock, clients: Clients, settings: Settings
+) -> None:
+    """By the watchdog, as soon as the watch has left it: to its next plan, which would wait for its end for ever."""
+    with clock.standing_still():
+        await deliver(http, host, an_event())
+        await pass_time(host, clock, minutes=DELAY)
+        assert (await status_of(http, FIRST))["state"] == "Running"
+        await deliver(http, host, an_event(id="later"))
+        await host.terminate(FIRST)
+        await host.settled()
+        await pass_time(host, clock, minutes=1)
+        await pass_time(host, clock, minutes=DELAY)
+        watch = await host.status(WATCH)
+        assert watch and watch.runtime_status == "Running"
+        await watchdog(clients, settings, df.DurableOrchestrationClient(host.client_binding))
+        await host.settled()
+    assert (await host.wait(FIRST)).output == {"state": "Completed"}
+    last = (await host.wait(WATCH)).output["migrationId"]
+    assert [(one.migration_id, one.state) for one in await migrations(clients)] == [
+        (FIRST, MigrationState.COMPLETED),
+        (last, MigrationState.COMPLETED),
+    ]
+
+
+BROKEN = Migration(ends="Failed", error=JobErrorTable(code=1, title="UserErrorFsFreezeFailed", text="no"), minutes=5)
+FAILING = a_scenario(a_vm_group("web-01", migration=BROKEN))
+
+
+@pytest.mark.parametrize("scenario", [FAILING])
+@pytest.mark.parametrize("settings", [set_to(event_mode="migrate", event_approval="none")])
+async def test_a_vm_that_fails_is_not_tried_for_ever(
+    http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, clock: OneClock
+) -> None:
+    """The event of the write that failed leads to a migration that waits for a person, however often it comes."""
+    await deliver(http, host, item_event("web-01", "1"))
+    await host.wait(WATCH)
+    assert (await status_of(http, FIRST))["items"] == {"Failed": 1}
+    for number in range(2, 4):
+        with clock.standing_still():
+            await deliver(http, host, item_event("web-01", str(number), claims={}))
+            await pass_time(host, clock, minutes=DELAY)
+            watch = await host.status(WATCH)
+            assert watch
+            waiting = await status_of(http, watch.custom_status["runs"])
+            assert (waiting["state"], writes(simulator)) == ("AwaitingApproval", 1)
+            assert (await ask(http, "POST", f"/api/migrations/{waiting['id']}/cancel"))[0] == 200
+        await host.wait(WATCH)
+
+
+class OneOutage(AioHttpTransport):
+    """A way to a storage account that does not answer one transaction, after so many that it did."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self._spared = after
+        self.struck = False
+
+    async def send(self, request: Any, **config: Any) -> Any:
+        if request.url.endswith("$batch") and not self.struck:
+            self.struck = self._spared == 0
+            self._spared -= 1
+            if self.struck:
+                raise ServiceRequestError("no answer")
+        return await super().send(request, **config)
+
+
+async def test_an_outage_while_events_are_taken_makes_no_second_plan(
+    azurite: str, clients: Clients, settings: Settings, clock: OneClock
+) -> None:
+    """The migration and its vault are in the ledger then; a minute later they are found, under the same id."""
+    way = OneOutage(after=1)
+    service = TableServiceClient.from_connection_string(azurite, transport=way, retry_total=0)
+    trips = dataclasses.replace(clients, ledger=Ledger(service, "oneoutage"))
+    app = df.DFApp()
+    function_app.register(app, trips, settings)
+    try:
+        async with LocalHost(app, clock=clock) as host, aiohttp.ClientSession(host.url) as http:
+            await deliver(http, host, an_event())
+            assert (await host.wait(WATCH)).output == {"migrationId": FIRST}
+        assert way.struck
+        assert [one.migration_id for one in await migrations(trips)] == [FIRST]
+        assert await trips.ledger.pending_events(KEY) == []
+    finally:
+        await trips.ledger.close()
 
 
 OTHER = "/subscriptions/99999999-2222-4333-8444-555555555555"
