@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
 
 import aiohttp
 
@@ -22,7 +23,7 @@ CHECKS = ",".join(
 
 
 async def test_nothing_undocumented_is_answered(
-    http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator
+    http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, tmp_path: Path
 ) -> None:
     """Good and bad values for every parameter and body of every endpoint: no 5xx, no answer that is not described."""
     await finish(http, host, a_body(simulator, id="0", mode="plan"))
@@ -31,6 +32,7 @@ async def test_nothing_undocumented_is_answered(
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{host.url}/api/openapi.json"),
         *("--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", "8", "--seed", "1"),
         *("--no-color", "--no-shrink", "--continue-on-failure", "--warnings", "off", "--generation-database", "none"),
+        cwd=tmp_path,  # where it leaves a cache
         stdout=PIPE,
         stderr=STDOUT,
     )
