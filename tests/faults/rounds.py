@@ -31,7 +31,7 @@ class Round:
     concurrent: int = 10
     stop_after_failures: int = 1000
     most_strikes: int = 40
-    patience_seconds: float = 50
+    patience_seconds: float = 150
 
     def __str__(self) -> str:
         return f"{self.vaults}x{self.vms_per_vault} {'+'.join(self.faults) or 'no fault'} seed {self.seed}"

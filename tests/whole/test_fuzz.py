@@ -6,6 +6,7 @@ from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from local_host.host import LocalHost
 from simulator import Simulator
@@ -22,6 +23,7 @@ CHECKS = ",".join(
 )
 
 
+@pytest.mark.timeout(200)
 async def test_nothing_undocumented_is_answered(
     http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, tmp_path: Path
 ) -> None:

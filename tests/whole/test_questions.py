@@ -409,3 +409,19 @@ async def test_a_host_that_is_none_is_refused(
     async with http.get("/api/migrations/m1", headers={"Host": host_header}) as response:
         assert response.status == 400
         assert host_header not in await response.text()
+
+
+async def test_nothing_that_a_caller_sent_is_logged(
+    http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither keys nor texts, of requests that were right and of those that were not; a log has more readers."""
+    caplog.set_level("INFO")
+    secret, key = "hunter2", {"x-functions-key": "k3y-hunter2"}
+    body = a_body(simulator, items={"exclude": [secret]}, mode="plan")
+    await http.post("/api/migrations", json=body, headers=key)
+    await http.post("/api/migrations", json={**body, "id": "m2", secret: secret}, headers=key)
+    await http.post(f"/api/migrations/m1/pause?code={secret}", json={"by": secret, "comment": secret})
+    await http.post("/api/migrations/m1/cancel", data=f"{{{secret}")
+    await http.get(f"/api/migrations/m1/items?text={secret}&continuation={secret}")
+    await host.settled()
+    assert secret not in caplog.text
