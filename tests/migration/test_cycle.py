@@ -183,7 +183,7 @@ def test_a_write_without_an_answer_is_adopted_or_surely_never_happened(case: str
 
 
 def test_a_service_that_never_answers_is_not_asked_for_ever() -> None:
-    """After three writes without answer or trace the VM is Refused, and says so."""
+    """After as many writes without answer or trace as there may be the VM is Refused, and says so."""
     record = a_record(state=ItemState.STARTING, claimed_at=ago(minutes=16), tries=MAX_TRIES - 1)
     assert settled(decide([record], item=an_item())) == (ItemState.REFUSED, "NoAnswer")
 
