@@ -55,7 +55,7 @@ WITNESS = {
 
 
 async def test_a_migration_survives_the_death_of_its_worker(azurite: str) -> None:
-    """200 VMs, and a worker killed at least 20 times: each VM is moved by one write, or left after as many tries as there may be."""
+    """200 VMs, a worker killed 20 times and more: each VM is moved by one write, or left when its tries are used up."""
     played = Round(seed=11, faults=("kill",), vms_per_vault=200, concurrent=50, most_strikes=KILLS)
     report = await play(played, azurite)
     expect_all_is_well(report)
