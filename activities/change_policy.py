@@ -5,7 +5,7 @@ from datetime import timedelta
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
 from clients.backup import Accepted
-from clients.ledger import Missing
+from clients.tables import Missing
 from migration.cycle import HELD_ELSEWHERE
 from migration.limits import Limits
 from migration.records import IN_FLIGHT, Control, ItemRecord, ItemState

@@ -11,7 +11,7 @@ import msgspec
 
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
-from clients.ledger import Stale
+from clients.tables import Stale
 from migration.cycle import (
     Cycle,
     Observation,

@@ -4,7 +4,7 @@ import logging
 
 from clients import Clients
 from clients.arm import Refused, Throttled
-from clients.ledger import Missing
+from clients.tables import Missing
 from migration.events import Approval, intent_of, request_of
 from migration.model import VaultId, same_id
 from migration.opening import opened, order_of, vaults_of

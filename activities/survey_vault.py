@@ -4,7 +4,7 @@ import msgspec
 
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
-from clients.ledger import Unkeepable
+from clients.tables import Unkeepable
 from migration.model import VaultId
 from migration.plan import VaultFacts, hash_vault_plan, plan_vault, standing_targets, tally
 from migration.records import VaultRecord

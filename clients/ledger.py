@@ -21,20 +21,32 @@ Every change of a record names the ETag it read, so two writers never overwrite 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence, Set
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
+from typing import Any
 
 import msgspec
-from azure.core import MatchConditions
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableServiceClient
 
+from clients.claims import Claims
 from clients.pages import next_page, row_after
-from clients.rows import Row, from_row, to_row
-from migration.events import EVENT_MIGRATIONS, EventRecord
+from clients.rows import Row
+from clients.tables import (
+    PAGE,
+    Missing,
+    Stale,
+    chunks,
+    entity_of,
+    keys,
+    quoted,
+    record_of,
+    unless_changed,
+)
+from clients.watches import Watches
+from migration.events import EVENT_MIGRATIONS
 from migration.model import Value, VmId
 from migration.records import (
     MIGRATION_TRANSITIONS,
@@ -45,27 +57,9 @@ from migration.records import (
     Shares,
     VaultRecord,
 )
-from migration.stalls import Stall
 
-TABLES = ("migrations", "vaults", "items", "claims", "plans", "vms", "readers", "events")
-BATCH = 100  # the most that Table Storage takes in one transaction
-PAGE = 1000  # the most that it returns in one page
 MOST_SCANNED = 5000  # rows that one page of a filtered list looks at
 MOST_READ = 300  # the same, where each is a read of its own
-R = TypeVar("R", bound=Value)
-T = TypeVar("T")
-
-
-class Stale(Exception):
-    """Somebody else changed the record since it was read: read it again and decide again."""
-
-
-class Unkeepable(Exception):
-    """The storage will never take this row: a name that can be no key, or too much text."""
-
-
-class Missing(LookupError):
-    """The ledger has no such record."""
 
 
 class ItemFilter(Value, frozen=True):
@@ -118,13 +112,8 @@ class ItemPage(Value, frozen=True):
     continuation: str
 
 
-class Ledger:
-    """The ledger's tables. Raises AzureError where the storage account does not answer."""
-
-    def __init__(self, service: TableServiceClient, prefix: str) -> None:
-        self._service = service
-        self._tables = {name: service.get_table_client(prefix + name) for name in TABLES}
-        self._prepared = False
+class Ledger(Claims, Watches):
+    """Migrations, their vaults and their VMs. Raises AzureError where the storage account does not answer."""
 
     @staticmethod
     def at(uri: str, credential: AsyncTokenCredential, prefix: str) -> "Ledger":
@@ -136,38 +125,13 @@ class Ledger:
         """The ledger in a storage account, reached with a connection string."""
         return Ledger(TableServiceClient.from_connection_string(connection_string, **_RETRIES), prefix)
 
-    async def prepare(self) -> None:
-        """Create what tables are missing; costs nothing after the first time."""
-        if self._prepared:
-            return
-        for table in self._tables.values():
-            try:
-                await table.create_table()
-            except ResourceExistsError:
-                continue
-        self._prepared = True
-
-    async def ping(self) -> None:
-        """Read one row, or none. Raises AzureError where the storage account does not answer or does not let us."""
-        await self.prepare()
-        try:
-            await self._tables["migrations"].get_entity("migration", "ping")
-        except ResourceNotFoundError:
-            return
-
-    async def close(self) -> None:
-        """Close the connections."""
-        for table in self._tables.values():
-            await table.close()
-        await self._service.close()
-
     # --- migrations
 
     async def insert_migration(self, record: MigrationRecord) -> bool:
         """Write a new migration; False where its id is taken."""
-        latest = _keys("latest", _latest(record.requested_at, record.migration_id))
+        latest = keys("latest", _latest(record.requested_at, record.migration_id))
         await self._tables["migrations"].upsert_entity({**latest, "migrationId": record.migration_id})
-        return await self._insert("migrations", _entity("migration", record.migration_id, record))
+        return await self._insert("migrations", entity_of("migration", record.migration_id, record))
 
     async def read_migration(self, migration_id: str) -> MigrationRecord:
         """The migration of that id. Raises Missing."""
@@ -180,7 +144,7 @@ class Ledger:
         """
         await self.prepare()  # on a new deployment this may be the first that anybody asks
         after = row_after(continuation, which)
-        query = "PartitionKey eq 'latest'" + (f" and RowKey gt '{_quoted(after)}'" if after else "")
+        query = "PartitionKey eq 'latest'" + (f" and RowKey gt '{quoted(after)}'" if after else "")
         query += f" and RowKey ge '{_latest(which.until, '')}'" if which.until else ""
         query += f" and RowKey lt '{_latest(which.since, '~')}'" if which.since else ""
         found: list[MigrationRecord] = []
@@ -199,7 +163,7 @@ class Ledger:
 
     async def write_migration(self, record: MigrationRecord) -> MigrationRecord:
         """Replace a migration's record and return it with its new ETag. Raises Stale."""
-        etag = await self._replace("migrations", _entity("migration", record.migration_id, record), record.etag)
+        etag = await self._replace("migrations", entity_of("migration", record.migration_id, record), record.etag)
         return msgspec.structs.replace(record, etag=etag)
 
     # --- shares
@@ -213,7 +177,7 @@ class Ledger:
 
     async def write_shares(self, shares: Shares) -> None:
         """Replace the shares of a migration, or write its first. Raises Stale."""
-        entity = _entity("shares", shares.migration_id, shares)
+        entity = entity_of("shares", shares.migration_id, shares)
         if shares.etag:
             await self._replace("migrations", entity, shares.etag)
         elif not await self._insert("migrations", entity):
@@ -223,11 +187,11 @@ class Ledger:
 
     async def insert_vaults(self, records: Sequence[VaultRecord]) -> None:
         """Write the vaults of a new migration; those that an interrupted start wrote already stay as they are."""
-        for chunk in _chunks(records):
-            plans = [_keys(record.vault_key, record.migration_id) for record in chunk]
+        for chunk in chunks(records):
+            plans = [keys(record.vault_key, record.migration_id) for record in chunk]
             await asyncio.gather(*(self._tables["plans"].upsert_entity(plan) for plan in plans))
-        for chunk in _chunks(records):
-            entities = [_entity(*_vault_keys(record), record) for record in chunk]
+        for chunk in chunks(records):
+            entities = [entity_of(*_vault_keys(record), record) for record in chunk]
             try:
                 await self._tables["vaults"].submit_transaction([("create", entity) for entity in entities])
             except TableTransactionError as error:
@@ -242,12 +206,12 @@ class Ledger:
 
     async def read_vaults(self, migration_id: str) -> list[VaultRecord]:
         """All vaults of a migration, by key."""
-        query = f"PartitionKey eq '{_quoted(migration_id)}'"
+        query = f"PartitionKey eq '{quoted(migration_id)}'"
         return [record async for record in self._query("vaults", query, VaultRecord)]
 
     async def write_vault(self, record: VaultRecord) -> None:
         """Replace a vault's record. Raises Stale."""
-        await self._replace("vaults", _entity(*_vault_keys(record), record), record.etag)
+        await self._replace("vaults", entity_of(*_vault_keys(record), record), record.etag)
 
     # --- items
 
@@ -261,7 +225,7 @@ class Ledger:
 
     async def all_items(self, migration_id: str) -> AsyncIterator[ItemRecord]:
         """Every VM of a migration, by vault and item name, as they are read."""
-        async for record in self._query("items", f"PartitionKey eq '{_quoted(migration_id)}'", ItemRecord):
+        async for record in self._query("items", f"PartitionKey eq '{quoted(migration_id)}'", ItemRecord):
             yield record
 
     async def page_items(self, migration_id: str, which: ItemFilter, size: int, continuation: str) -> ItemPage:
@@ -272,27 +236,25 @@ class Ledger:
         listed = _ItemList(migration_id=migration_id, which=which)
         after = row_after(continuation, listed)
         query = (
-            _items_of(migration_id, which.vault_key)
-            if which.vault_key
-            else f"PartitionKey eq '{_quoted(migration_id)}'"
+            _items_of(migration_id, which.vault_key) if which.vault_key else f"PartitionKey eq '{quoted(migration_id)}'"
         )
-        query += f" and RowKey gt '{_quoted(after)}'" if after else ""
+        query += f" and RowKey gt '{quoted(after)}'" if after else ""
         query += f" and state eq '{which.state}'" if which.state else ""
-        query += f" and reason eq '{_quoted(which.reason)}'" if which.reason else ""
+        query += f" and reason eq '{quoted(which.reason)}'" if which.reason else ""
         found: list[ItemRecord] = []
         seen = 0
         async for entity in self._tables["items"].query_entities(query, results_per_page=min(size + 1, PAGE)):
             if len(found) == size or seen == MOST_SCANNED:
                 return ItemPage(items=tuple(found), continuation=next_page(listed, after))
             after, seen = str(entity["RowKey"]), seen + 1
-            record = _record(entity, ItemRecord)
+            record = record_of(entity, ItemRecord)
             if which.keeps(record):
                 found.append(record)
         return ItemPage(items=tuple(found), continuation="")
 
     async def history(self, vault_key: str, item_name: str) -> list[ItemRecord]:
         """A VM's record in every migration that has planned its vault."""
-        plans = self._tables["plans"].query_entities(f"PartitionKey eq '{_quoted(vault_key)}'", results_per_page=PAGE)
+        plans = self._tables["plans"].query_entities(f"PartitionKey eq '{quoted(vault_key)}'", results_per_page=PAGE)
         found: list[ItemRecord] = []
         async for plan in plans:
             try:
@@ -303,19 +265,19 @@ class Ledger:
 
     async def write_item(self, record: ItemRecord) -> ItemRecord:
         """Replace one VM's record and return it with its new ETag. Raises Stale."""
-        etag = await self._replace("items", _entity(*_item_keys(record), record), record.etag)
+        etag = await self._replace("items", entity_of(*_item_keys(record), record), record.etag)
         return msgspec.structs.replace(record, etag=etag)
 
     async def write_items(self, records: Iterable[ItemRecord]) -> None:
         """Replace the records of many VMs of one migration. Raises Stale; then some may have been written."""
-        for chunk in _chunks(list(records)):
+        for chunk in chunks(list(records)):
             await self._transact(
                 "items",
                 [
                     (
                         "update",
-                        _entity(*_item_keys(record), record),
-                        {"mode": UpdateMode.REPLACE, **_unless_changed(record.etag)},
+                        entity_of(*_item_keys(record), record),
+                        {"mode": UpdateMode.REPLACE, **unless_changed(record.etag)},
                     )
                     for record in chunk
                 ],
@@ -332,16 +294,16 @@ class Ledger:
             raise Stale(f"vault {vault.vault_key} was surveyed meanwhile")
         planned = {record.item_name for record in records}
         operations: list[Any] = [
-            ("delete", _keys(*_item_keys(record)), _unless_changed(record.etag))
+            ("delete", keys(*_item_keys(record)), unless_changed(record.etag))
             for name, record in standing.items()
             if name not in planned
         ]
         for record in records:
-            entity, old = _entity(*_item_keys(record), record), standing.get(record.item_name)
+            entity, old = entity_of(*_item_keys(record), record), standing.get(record.item_name)
             # Replace, not merge: a shorter row must not keep columns of the one it stands for.
-            replace = {"mode": UpdateMode.REPLACE, **_unless_changed(old.etag)} if old else {}
+            replace = {"mode": UpdateMode.REPLACE, **unless_changed(old.etag)} if old else {}
             operations.append(("update" if old else "create", entity, replace))
-        for chunk in _chunks(operations):
+        for chunk in chunks(operations):
             await self._transact("items", chunk)
         await self._note_vms(records)
 
@@ -354,9 +316,9 @@ class Ledger:
             except ValueError:  # an item whose VM is gone may not say which it was
                 continue
             found = {"vault": record.vault_key, "item": record.item_name}
-            places[vm.place][vm.name.lower()] = {**_keys(vm.place, vm.name.lower()), **found}
+            places[vm.place][vm.name.lower()] = {**keys(vm.place, vm.name.lower()), **found}
         for vms in places.values():
-            for chunk in _chunks(list(vms.values())):
+            for chunk in chunks(list(vms.values())):
                 await self._transact("vms", [("upsert", vm, {"mode": UpdateMode.REPLACE}) for vm in chunk])
 
     async def item_of(self, vm: VmId) -> tuple[str, str]:
@@ -367,116 +329,10 @@ class Ledger:
             raise Missing(f"no vault was seen to protect {vm.name}") from error
         return str(found["vault"]), str(found["item"])
 
-    # --- claims
-
-    async def claim(self, vault_key: str, item_name: str, migration_id: str) -> str:
-        """Claim an item for a migration; answers the migration that holds it, which may be another."""
-        while not await self._insert("claims", {**_keys(vault_key, item_name), "migrationId": migration_id}):
-            try:
-                return str((await self._tables["claims"].get_entity(vault_key, item_name))["migrationId"])
-            except ResourceNotFoundError:
-                continue  # released in between
-        return migration_id
-
-    async def take_over(self, vault_key: str, item_name: str, holder: str, migration_id: str) -> str:
-        """Take a claim from the migration that was seen to hold it; answers the migration that holds it then."""
-        claims = self._tables["claims"]
-        try:
-            claim = await claims.get_entity(vault_key, item_name)
-        except ResourceNotFoundError:
-            return await self.claim(vault_key, item_name, migration_id)
-        if claim["migrationId"] != holder:
-            return str(claim["migrationId"])
-        taken = {**_keys(vault_key, item_name), "migrationId": migration_id}
-        try:
-            await self._replace("claims", taken, str(claim.metadata["etag"]))
-        except Stale:
-            return await self.claim(vault_key, item_name, migration_id)  # somebody else was faster
-        return migration_id
-
-    async def release(self, vault_key: str, migration_id: str, item_names: Set[str]) -> None:
-        """Give up what a migration holds of these items; the claims of others stay. Raises Stale, for another try."""
-        operations = [
-            ("delete", _keys(vault_key, str(claim["RowKey"])), _unless_changed(str(claim.metadata["etag"])))
-            async for claim in self._held(vault_key, migration_id)
-            if claim["RowKey"] in item_names
-        ]
-        for chunk in _chunks(operations):
-            await self._transact("claims", chunk)
-
-    async def claims(self, vault_key: str, migration_id: str) -> list[str]:
-        """The items of a vault that a migration holds."""
-        return [str(claim["RowKey"]) async for claim in self._held(vault_key, migration_id)]
-
-    async def _held(self, vault_key: str, migration_id: str) -> AsyncIterator[TableEntity]:
-        query = f"PartitionKey eq '{_quoted(vault_key)}' and migrationId eq '{_quoted(migration_id)}'"
-        async for claim in self._tables["claims"].query_entities(query, results_per_page=PAGE):
-            yield claim
-
-    # --- readers
-
-    async def readers(self, subscription: str, now: datetime) -> list[str]:
-        """Who looks at jobs in a subscription now; what was not renewed in time counts no more."""
-        query = f"PartitionKey eq '{_quoted(subscription)}' and until gt '{_quoted(_moment(now))}'"
-        entities = self._tables["readers"].query_entities(query, select=["RowKey"], results_per_page=PAGE)
-        return [str(entity["RowKey"]) async for entity in entities]
-
-    async def note_reader(self, subscription: str, reader: str, until: datetime) -> None:
-        """Note that somebody looks at jobs in a subscription until then."""
-        entity = {**_keys(subscription, reader), "until": _moment(until)}
-        await self._tables["readers"].upsert_entity(entity, mode=UpdateMode.REPLACE)
-
-    async def forget_reader(self, subscription: str, reader: str) -> None:
-        """Note that somebody looks no more."""
-        await self._tables["readers"].delete_entity(subscription, reader)
-
-    # --- events
-
-    async def note_event(self, record: EventRecord) -> EventRecord:
-        """Remember an event; answers the record that stands, which is an earlier one where it was delivered before."""
-        await self._insert("events", _entity(record.vault_key, record.event_hash, record))
-        return await self._read("events", record.vault_key, record.event_hash, EventRecord)
-
-    async def pending_events(self, vault_key: str) -> list[EventRecord]:
-        """The events of a vault that nothing has come of yet."""
-        query = f"PartitionKey eq '{_quoted(vault_key)}' and taken eq false"
-        return [record async for record in self._query("events", query, EventRecord)]
-
-    async def waiting_vaults(self, before: datetime) -> list[str]:
-        """The ids of the vaults whose events have waited since before then, each once."""
-        query = f"taken eq false and receivedAt lt '{_moment(before)}'"
-        found = {record.vault_key: record.vault_id async for record in self._query("events", query, EventRecord)}
-        return [found[key] for key in sorted(found)]
-
-    async def take_events(self, records: Sequence[EventRecord], outcome: str) -> None:
-        """Note what came of these events of one vault; none of them will lead to anything again. Raises Stale."""
-        taken = [msgspec.structs.replace(record, taken=True, outcome=outcome) for record in records]
-        await self._transact_all(
-            "events",
-            [
-                (
-                    "update",
-                    _entity(record.vault_key, record.event_hash, record),
-                    {"mode": UpdateMode.REPLACE, **_unless_changed(record.etag)},
-                )
-                for record in taken
-            ],
-        )
-
-    async def forget_events(self, before: datetime) -> None:
-        """Forget the events of all vaults that were received before then and taken. Raises Stale."""
-        query = f"taken eq true and receivedAt lt '{_moment(before)}'"
-        old: defaultdict[str, list[Any]] = defaultdict(list)
-        async for record in self._query("events", query, EventRecord):
-            keys = _keys(record.vault_key, record.event_hash)
-            old[record.vault_key].append(("delete", keys, _unless_changed(record.etag)))
-        for of_a_vault in old.values():
-            await self._transact_all("events", of_a_vault)
-
     async def last_event_migration(self, vault_key: str) -> MigrationRecord | None:
         """The latest migration in which events of a vault made VMs move; None where there was none."""
         # The ids sort by time, and '.' follows '-' in the character table.
-        ids = f"{EVENT_MIGRATIONS}{_quoted(vault_key)}"
+        ids = f"{EVENT_MIGRATIONS}{quoted(vault_key)}"
         query = f"PartitionKey eq 'migration' and RowKey ge '{ids}-' and RowKey lt '{ids}.'"
         led_to = [record async for record in self._query("migrations", query, MigrationRecord)]
         return next((record for record in reversed(led_to) if record.started_at), None)
@@ -491,101 +347,13 @@ class Ledger:
         """Every migration that is writing to vaults or may do so any moment, by id."""
         return await self._migrations((MigrationState.RUNNING, MigrationState.PAUSED))
 
-    async def holder(self, vault_key: str, item_name: str) -> str:
-        """The migration that may write an item now; empty where none may."""
-        try:
-            return str((await self._tables["claims"].get_entity(vault_key, item_name))["migrationId"])
-        except ResourceNotFoundError:
-            return ""
-
-    async def read_stalls(self) -> list[Stall]:
-        """What the watchdog has found stuck."""
-        return [stall async for stall in self._query("migrations", "PartitionKey eq 'stalls'", Stall)]
-
-    async def write_stall(self, stall: Stall) -> None:
-        """Write down that a vault is stuck. Raises Stale where another watchdog did."""
-        entity = _entity(*_stall_keys(stall), stall)
-        if stall.etag:
-            await self._replace("migrations", entity, stall.etag)
-        elif not await self._insert("migrations", entity):
-            raise Stale(f"stall of {stall.migration_id} in {stall.vault_key}")
-
-    async def forget_stall(self, stall: Stall) -> None:
-        """Note that a vault moves again, or needs to no more."""
-        await self._tables["migrations"].delete_entity(*_stall_keys(stall))
-
     async def _migrations(self, states: Iterable[MigrationState]) -> list[MigrationRecord]:
         either = " or ".join(f"state eq '{state}'" for state in states)
         query = f"PartitionKey eq 'migration' and ({either})"
         return [record async for record in self._query("migrations", query, MigrationRecord)]
 
-    # --- one table
-
-    async def _transact_all(self, table: str, operations: Sequence[Any]) -> None:
-        for chunk in _chunks(operations):
-            await self._transact(table, chunk)
-
-    async def _insert(self, table: str, entity: Row) -> bool:
-        try:
-            await self._tables[table].create_entity(entity)
-        except ResourceExistsError:
-            return False
-        return True
-
-    async def _read(self, table: str, partition: str, row: str, kind: type[R]) -> R:
-        try:
-            return _record(await self._tables[table].get_entity(partition, row), kind)
-        except ResourceNotFoundError as error:
-            raise Missing(f"no {row} in {table} of {partition}") from error
-
-    async def _query(self, table: str, query: str, kind: type[R]) -> AsyncIterator[R]:
-        async for entity in self._tables[table].query_entities(query, results_per_page=PAGE):
-            yield _record(entity, kind)
-
-    async def _replace(self, table: str, entity: Row, etag: str) -> str:
-        try:
-            written = await self._tables[table].update_entity(entity, mode=UpdateMode.REPLACE, **_unless_changed(etag))
-        except (ResourceModifiedError, ResourceNotFoundError) as error:
-            raise Stale(f"{table} {entity['RowKey']}") from error
-        return str(written["etag"])
-
-    async def _transact(self, table: str, operations: Sequence[Any]) -> None:
-        try:
-            await self._tables[table].submit_transaction(operations)
-        except TableTransactionError as error:
-            if error.status_code in (404, 409, 412):
-                raise Stale(f"{table}: {error.message}") from error
-            if error.status_code in (400, 413):
-                raise Unkeepable(f"the ledger can't keep this in {table}: {error.message}") from error
-            raise
-
 
 _RETRIES: dict[str, Any] = {"retry_total": 4, "retry_connect": 2, "retry_read": 2, "retry_status": 2}
-
-
-def _unless_changed(etag: str) -> Row:
-    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
-
-
-def _chunks(records: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (records[start : start + BATCH] for start in range(0, len(records), BATCH))
-
-
-def _moment(time: datetime) -> str:
-    """UTC to the second, as text that sorts as time does."""
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _keys(partition: str, row: str) -> Row:
-    return {"PartitionKey": partition, "RowKey": row}
-
-
-def _entity(partition: str, row: str, record: Value) -> Row:
-    return {**to_row(record), **_keys(partition, row)}
-
-
-def _record(entity: TableEntity, kind: type[R]) -> R:
-    return from_row(entity, str(entity.metadata["etag"]), kind)
 
 
 def _vault_keys(record: VaultRecord) -> tuple[str, str]:
@@ -596,10 +364,6 @@ def _item_keys(record: ItemRecord) -> tuple[str, str]:
     return record.migration_id, _item_row(record.vault_key, record.item_name)
 
 
-def _stall_keys(stall: Stall) -> tuple[str, str]:
-    return "stalls", f"{stall.migration_id}|{stall.vault_key}"
-
-
 def _item_row(vault_key: str, item_name: str) -> str:
     return f"{vault_key}|{item_name}"
 
@@ -607,13 +371,9 @@ def _item_row(vault_key: str, item_name: str) -> str:
 def _items_of(migration_id: str, vault_key: str) -> str:
     # '}' follows '|' in the character table: the range holds every row of this vault and of no other.
     return (
-        f"PartitionKey eq '{_quoted(migration_id)}'"
-        f" and RowKey ge '{_quoted(vault_key)}|' and RowKey lt '{_quoted(vault_key)}}}'"
+        f"PartitionKey eq '{quoted(migration_id)}'"
+        f" and RowKey ge '{quoted(vault_key)}|' and RowKey lt '{quoted(vault_key)}}}'"
     )
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
 
 
 def _latest(time: datetime, migration_id: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import msgspec
 
 from clients import Clients
-from clients.ledger import Stale
 from clients.notices import NotTold
+from clients.tables import Stale
 from migration.notices import due_notice
 from migration.records import MigrationRecord, VaultRecord
 

@@ -14,7 +14,7 @@ import msgspec
 from azure.functions import HttpResponse
 from msgspec import Meta
 
-from clients.ledger import Stale
+from clients.tables import Stale
 from migration import interventions
 from migration.limits import LimitChanges
 from migration.model import Value

@@ -11,7 +11,7 @@ from azure.durable_functions import DurableOrchestrationClient
 from azure.functions import HttpRequest, HttpResponse
 
 from clients import Clients
-from clients.ledger import Missing
+from clients.tables import Missing
 from migration.model import Value
 from migration.records import MigrationRecord
 from migration.request import MigrationId, Problem

@@ -14,7 +14,7 @@ from azure.functions import HttpRequest, HttpResponse
 
 from clients import Clients
 from clients.arm import ArmError
-from clients.ledger import Missing, Stale
+from clients.tables import Missing, Stale
 from migration.interventions import NotNow
 from migration.model import Value
 from migration.request import MigrationRequest

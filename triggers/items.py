@@ -7,8 +7,9 @@ from typing import Annotated
 from azure.functions import HttpResponse
 from msgspec import Meta
 
-from clients.ledger import ItemFilter, Missing
+from clients.ledger import ItemFilter
 from clients.pages import NotOurs
+from clients.tables import Missing
 from migration.model import VM_ID, ItemId, Value, VaultId, VmId
 from migration.records import ItemRecord, ItemState
 from migration.request import Problem

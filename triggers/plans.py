@@ -2,7 +2,7 @@
 
 from azure.functions import HttpResponse
 
-from clients.ledger import Missing
+from clients.tables import Missing
 from migration.compare import compare
 from migration.model import Value
 from migration.records import ItemRecord, ItemState, MigrationState

@@ -10,7 +10,7 @@ from azure.durable_functions import DurableOrchestrationClient, OrchestrationRun
 
 from clients import Clients
 from clients.arm import Refused
-from clients.ledger import Missing
+from clients.tables import Missing
 from migration.model import Vault
 from migration.opening import opened, order_of, vaults_of
 from migration.records import MigrationRecord

@@ -13,7 +13,7 @@ from azure.durable_functions import DurableOrchestrationClient, OrchestrationRun
 
 from clients import Clients
 from clients.arm import ArmError
-from clients.ledger import Stale
+from clients.tables import Stale
 from migration.audit import audit_requests, subscriptions_in
 from migration.events import EVENT_MIGRATIONS
 from migration.limits import idle_pace, pace

@@ -10,7 +10,7 @@ import pytest
 
 from activities.change_policy import change_policy
 from clients import Clients
-from clients.ledger import Stale
+from clients.tables import Stale
 from migration.cycle import HELD_ELSEWHERE
 from migration.records import ItemState, MigrationState
 from migration.steps import Change, Gate

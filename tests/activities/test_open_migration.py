@@ -10,7 +10,7 @@ from activities.follow_up import follow_up
 from activities.open_migration import BUSY_SECONDS, NOTHING, open_migration
 from clients import Clients
 from clients.arm import Unavailable
-from clients.ledger import Missing
+from clients.tables import Missing
 from clients.vaults import VaultClient
 from migration.events import Approval, EventRecord, EventTerms, Mode, Touched, event_migration_id, record_of
 from migration.limits import LimitChanges, Limits

@@ -11,8 +11,9 @@ from azure.core.exceptions import ResourceNotFoundError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clients.ledger import BATCH, ItemFilter, Ledger, MigrationFilter, Missing, Stale, Unkeepable
+from clients.ledger import ItemFilter, Ledger, MigrationFilter
 from clients.pages import Bookmark, NotOurs, next_page, row_after
+from clients.tables import BATCH, Missing, Stale, Unkeepable
 from migration.limits import Share
 from migration.model import VaultId
 from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, Shares, VaultRecord

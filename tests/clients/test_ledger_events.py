@@ -5,7 +5,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from clients.ledger import BATCH, Ledger, Stale
+from clients.ledger import Ledger
+from clients.tables import BATCH, Stale
 from migration.events import EventRecord, event_migration_id
 from migration.model import VaultId
 from migration.records import MIGRATION_TRANSITIONS, MigrationState
