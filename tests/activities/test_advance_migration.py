@@ -124,3 +124,17 @@ async def test_an_ended_migration_stays_as_it_is(state: MigrationState, problem:
     record = await clients.ledger.read_migration("m1")
     assert await advance_migration(clients, AdvanceOrder(migration_id="m1", problem=problem)) == Standing(state=state)
     assert await clients.ledger.read_migration("m1") == record
+
+
+async def test_a_new_state_is_a_line_in_the_log(clients: Clients, caplog: pytest.LogCaptureFixture) -> None:
+    """Once each, with the VMs by state: the alerts and the operators' workbook live on these lines."""
+    caplog.set_level("INFO")
+    await begin(clients.ledger, a_migration(), **{**SURVEYED, "counts": {"Planned": 2, "Blocked": 1}})
+    for _ in range(2):
+        await advance_migration(clients, ORDER)
+    await advance_migration(clients, AdvanceOrder(migration_id="m1", problem="the survey did not come back"))
+
+    assert [record.message for record in caplog.records if record.name == "activities.advance_migration"] == [
+        'migration m1 is now AwaitingApproval with VMs {"Blocked":1,"Planned":2}',
+        'migration m1 is now Failed with VMs {"Blocked":1,"Planned":2}',
+    ]

@@ -1,0 +1,136 @@
+"""The operators' queries: correct Kusto, over lines that the app really writes, and every one of them in use."""
+
+import ast
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migration.records import MigrationState
+from tests.infra.bicep import INFRA, Call, parts_of, read
+from triggers.migrations import ENDED_AS
+
+ROOT = INFRA.parent
+QUERIES = {file.name: file.read_text() for file in sorted((INFRA / "queries").glob("*.kql"))}
+LOGGING = ("activities", "clients", "orchestrations", "triggers")
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+HOSTS_LINE = re.compile(r"Executed 'Functions\.(\w+)' \(Succeeded")
+"""What the Functions host writes when a function has come through: no line of the app's, but it names a function."""
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def said() -> dict[str, Json]:
+    """What Microsoft's Kusto parser says of each query: its problems, and the columns that come out."""
+    script = Path(__file__).with_name("kusto.js")
+    done = subprocess.run(
+        ["node", str(script)], input=json.dumps(QUERIES), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def log_formats(files: str = "*.py") -> set[str]:
+    """The text of every line that the app logs, as it is in the code, with %s for what differs."""
+    return {
+        str(node.args[0].value)
+        for package in LOGGING
+        for file in (ROOT / package).rglob(files)
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and (node.func.value.id, node.func.attr in LEVELS) == ("log", True)
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+def functions() -> set[str]:
+    """The functions of the app, from the table in function_app's docstring, which another test holds to the code."""
+    table = ast.get_docstring(ast.parse((ROOT / "function_app.py").read_text())) or ""
+    return {line.split()[0] for line in table.splitlines() if "  " in line}
+
+
+def searched(query: str) -> Iterator[str]:
+    """The texts that a query looks for in a line."""
+    yield from re.findall(r'Message has "([^"]+)"', query)
+
+
+def parsed(query: str) -> Iterator[str]:
+    """The lines that a query takes apart, in the form of the app's formats."""
+    for pattern in re.findall(r"\| parse Message with \* ([^|;]+)", query):
+        yield re.sub(r'"([^"]*)"\s*|(\w+)\s*', lambda part: part[1] if part[2] is None else "%s", pattern)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_is_correct(name: str, said: dict[str, Json]) -> None:
+    """Syntax, tables, columns and functions, as Log Analytics would judge them."""
+    assert said[name]["problems"] == []
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_says_what_it_answers(name: str) -> None:
+    """In a comment on top: whoever opens it in the portal has nothing else to go by."""
+    assert QUERIES[name].startswith("// ")
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_what_a_query_looks_for_is_logged(name: str) -> None:
+    """A line of the log that gets another text takes its alert and its tile along, or fails here."""
+    formats = log_formats()
+    for text in searched(QUERIES[name]):
+        host = HOSTS_LINE.fullmatch(text)
+        assert (host[1] in functions()) if host else any(text in line for line in formats), text
+    assert set(parsed(QUERIES[name])) <= formats
+
+
+def test_the_watchdog_logs_what_its_alert_waits_for() -> None:
+    """Others log that a migration was not started in the same words; the alert counts the watchdog's."""
+    assert set(parsed(QUERIES["migrations-stuck.kql"])) <= log_formats("timers.py")
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_state_is_one_that_a_migration_can_have(name: str) -> None:
+    """Lists of states hold nothing else, and that of the outcomes every end."""
+    for states in re.findall(r"state in \(([^)]*)\)", QUERIES[name]):
+        named = set(re.findall(r'"(\w+)"', states))
+        assert named <= set(MigrationState)
+        assert name != "outcomes.kql" or named == set(ENDED_AS)
+
+
+def test_the_formats_are_read_from_the_queries() -> None:
+    """The two helpers above find what there is: a parse over two lines, an end without a variable."""
+    query = 'T | where Message has "is b"\n| parse Message with * "a " x " is b "\n  y ", c"\n| take 1'
+    assert (list(searched(query)), list(parsed(query))) == (["is b"], ["a %s is b %s, c"])
+
+
+def test_every_query_is_in_use() -> None:
+    """Each is loaded by an alert or a tile, and nothing is loaded that is not there."""
+    loaded = {
+        Path(part.arguments[0]).name
+        for module in ("alerts", "workbook")
+        for variable in read(INFRA / "modules" / f"{module}.bicep").variables.values()
+        for part in parts_of(variable.value)
+        if isinstance(part, Call) and part.function == "loadTextContent"
+    }
+    assert loaded == set(QUERIES)
+
+
+def alert_rules() -> dict[str, Json]:
+    """The table of log alerts, by the query that each one runs."""
+    alerts = read(INFRA / "modules" / "alerts.bicep")
+    rules = alerts.resolved(alerts.variables["rules"].value)
+    return {Path(rule["query"].arguments[0]).name: rule for rule in rules}
+
+
+@pytest.mark.parametrize("name", alert_rules())
+def test_an_alert_counts_what_its_query_returns(name: str, said: dict[str, Json]) -> None:
+    """The measure and the dimensions of the rule are columns of the result, and all of them: no other is left over."""
+    alerts = read(INFRA / "modules" / "alerts.bicep")
+    dimensions = [alerts.resolved(dimension)["name"] for dimension in alert_rules()[name]["dimensions"]]
+    assert sorted(said[name]["columns"]) == sorted([*dimensions, "found"])
