@@ -6,8 +6,8 @@ from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
 from clients.tables import Unkeepable
 from migration.model import VaultId
-from migration.plan import VaultFacts, hash_vault_plan, plan_vault, standing_targets, tally
-from migration.records import VaultRecord
+from migration.plan import VaultFacts, hash_vault_plan, plan_vault, standing_targets
+from migration.records import Tally, VaultRecord
 from migration.remedies import retryable
 from migration.request import MigrationRequest
 from migration.steps import Survey, VaultOrder
@@ -37,7 +37,7 @@ async def survey_vault(clients: Clients, order: VaultOrder) -> Survey:
         seconds = trouble.seconds if isinstance(trouble, Throttled) else OUTAGE_SECONDS
         return Survey(done=False, stay_away_seconds=seconds)
     plan = plan_vault(vault, facts, migration.request)
-    counts, reasons = tally(plan.records)
+    tally = Tally().plus(plan.records)
     try:
         await clients.ledger.write_plan(vault, plan.records)
     except Unkeepable as unkeepable:
@@ -53,8 +53,9 @@ async def survey_vault(clients: Clients, order: VaultOrder) -> Survey:
             matched=plan.matched,
             plan_hash=hash_vault_plan(plan.records, plan.targets, plan.sources),
             plan=plan.summary,
-            counts=counts,
-            reasons=reasons,
+            vms=len(plan.records),
+            counts=tally.states,
+            reasons=tally.reasons,
         )
     )
     return DONE
