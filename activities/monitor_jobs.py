@@ -12,7 +12,6 @@ import msgspec
 
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
-from clients.backup import BackupClient
 from clients.tables import Stale
 from migration.cycle import (
     Cycle,
@@ -31,14 +30,13 @@ from migration.cycle import (
     worth_a_look,
 )
 from migration.limits import QUIET_SECONDS, Share, idle_pace, pace
-from migration.model import ItemId, Job, OperationOutcome, ProtectedItem, VaultId
+from migration.model import Job, OperationOutcome, ProtectedItem, VaultId
 from migration.records import Control, ItemRecord, MigrationRecord, Shares, VaultRecord
 from migration.steps import CycleAnswer, VaultOrder
 
 AGAIN_AT_ONCE_SECONDS = 1
 DETAILS_PER_LOOK = 10  # of failed jobs; each is a read of its own
 SHARE_TRIES = 20
-ITEMS_PER_PAGE = 200  # of a list; Azure Backup documents none, and no recorded list was longer than one page
 
 
 class Overtaken(Exception):
@@ -113,7 +111,7 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleAnswer:
     if not worth_a_look(visit.records, visit.terms(shares, visit.may_write), visit.rest):
         # Without a look at the jobs nothing may start, whatever the other vaults leave room for meanwhile.
         seen = Observation(now=clients.clock(), jobs=())
-        cycle = await _decide(visit, seen, writable=False)
+        cycle = await _decide(visit, shares, seen, writable=False)
         vault = await _carry_out(visit, cycle, seen.now)
         idle = idle_pace(visit.migration.limits.poll_seconds, vault.quiet_looks)
         return _answer(cycle, max(idle, min(visit.stay_away_seconds, QUIET_SECONDS)))
@@ -124,7 +122,7 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleAnswer:
     except (Throttled, Unavailable) as trouble:
         return await _later(visit, trouble, visit.vault.unreadable_since)
     visit = visit.told_of(await _first_waiting(visit, seen.jobs))
-    cycle = await _decide(visit, seen, visit.may_write)
+    cycle = await _decide(visit, shares, seen, visit.may_write)
     vault = await _carry_out(visit, cycle, seen.now)
     return _answer(cycle, *await _paces(visit, vault))
 
@@ -160,19 +158,19 @@ async def _first_waiting(visit: Visit, jobs: Sequence[Job]) -> list[ItemRecord]:
 # --- deciding
 
 
-async def _decide(visit: Visit, seen: Observation, writable: bool) -> Cycle:
+async def _decide(visit: Visit, shares: Shares, seen: Observation, writable: bool) -> Cycle:
     """The cycle, with what it starts counted among all vaults of the migration before anything is written.
 
     Vaults that decide at the same moment take turns: the later one decides again by what the former has left.
     Raises Stale where its turn does not come.
     """
     for turn in range(SHARE_TRIES):
-        shares = await visit.clients.ledger.read_shares(visit.migration.migration_id)
         cycle = next_cycle(visit.records, seen, visit.terms(shares, writable), visit.rest)
         try:
             await _count(visit, shares, cycle)
         except Stale:
             await asyncio.sleep(random.uniform(0, 0.02 * (turn + 1)))
+            shares = await visit.clients.ledger.read_shares(visit.migration.migration_id)
             continue
         return cycle
     raise Stale(f"shares of {visit.migration.migration_id}")
@@ -307,24 +305,19 @@ async def _observe(visit: Visit) -> Observation:
 
 
 async def _items(visit: Visit, records: Sequence[ItemRecord]) -> dict[str, ProtectedItem]:
-    """What the service shows of these VMs now, in as few calls as that takes: one by one, or the vault's list."""
-    backup = visit.clients.backup
-    if len(records) > ceil(visit.vault.vms / ITEMS_PER_PAGE):
-        listed = await backup.list_items(VaultId.parse(visit.vault.vault_id))
-        return {ItemId.parse(item.id).name: item for item in listed}
-    found = {record.item_name: await _item(backup, record) for record in records}
-    return {name: item for name, item in found.items() if item}
-
-
-async def _item(backup: BackupClient, record: ItemRecord) -> ProtectedItem | None:
-    """The VM's item; None where it is gone."""
-    try:
-        item, _ = await backup.get_item(record.item_id)
-    except Refused as refused:
-        if refused.status == 404:
-            return None
-        raise
-    return item
+    """What the service shows of these VMs now; nothing of those that are gone. Raises ArmError."""
+    ids = [record.item_id for record in records]
+    seen = await visit.clients.backup.get_items(VaultId.parse(visit.vault.vault_id), ids, visit.vault.vms)
+    shown: dict[str, ProtectedItem] = {}
+    for record in records:
+        match seen.items[record.item_id]:
+            case ProtectedItem() as item:
+                shown[record.item_name] = item
+            case refused if refused.status != 404:
+                raise refused
+            case _:
+                continue
+    return shown
 
 
 async def _details(clients: Clients, vault: VaultId, job: Job) -> Job | None:

@@ -1,5 +1,7 @@
 """Read a vault and write its part of the plan."""
 
+import asyncio
+
 import msgspec
 
 from clients import Clients
@@ -66,13 +68,16 @@ async def _read_facts(clients: Clients, vault: VaultRecord, request: MigrationRe
     described = await clients.vaults.get_vault(vault_id)
     items = await clients.backup.list_items(vault_id)
     policies = await clients.backup.list_policies(vault_id)
+    machines, disks = await asyncio.gather(  # the longest lists: those of the whole subscription
+        clients.compute.list_virtual_machines(vault_id.subscription), clients.compute.list_disks(vault_id.subscription)
+    )
     return VaultFacts(
         vault=described,
         items=items,
         policies=policies,
         running_jobs=(await clients.backup.running_jobs(vault_id)).jobs,
-        machines=await clients.compute.list_virtual_machines(vault_id.subscription),
-        disks=await clients.compute.list_disks(vault_id.subscription),
+        machines=machines,
+        disks=disks,
         among=await _retryable(clients, vault, request.retry_of) if request.retry_of else None,
         price=request.cost.price or await clients.prices.snapshot_price(described.region),
         members={

@@ -253,6 +253,16 @@ class Ledger(Claims, Watches):
         async for record in self._query("items", query, ItemRecord, page):
             yield record
 
+    async def waiting_among(self, migration_id: str, vault_key: str, names: Sequence[str]) -> list[ItemRecord]:
+        """Those of these VMs that wait, by item name."""
+        rows = sorted(_item_row(vault_key, name) for name in names)
+        query = (
+            f"PartitionKey eq '{quoted(migration_id)}' and state eq '{ItemState.PLANNED}'"
+            f" and RowKey ge '{quoted(rows[0])}' and RowKey le '{quoted(rows[-1])}'"
+        )
+        wanted = set(names)
+        return [record async for record in self._query("items", query, ItemRecord) if record.item_name in wanted]
+
     async def all_items(self, migration_id: str) -> AsyncIterator[ItemRecord]:
         """Every VM of a migration, by vault and item name, as they are read."""
         async for record in self._query("items", _all_items_of(migration_id), ItemRecord):

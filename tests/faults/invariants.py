@@ -56,9 +56,10 @@ def _counts_are_those_of_the_rows(books: Books, truth: Truth) -> Iterator[str]:
         rows = [
             item for item in books.items if (item.migration_id, item.vault_key) == (vault.migration_id, vault.vault_key)
         ]
-        told, true = Tally(states=vault.counts, reasons=vault.reasons), Tally().plus(rows)
-        if told != true:
-            yield f"{vault.migration_id} counts {told} in {vault.vault_key}, not {true}"
+        true = Tally().plus(rows)
+        if (vault.counts, vault.reasons) != (true.states, true.reasons):
+            told = f"{vault.migration_id} counts {vault.counts} {vault.reasons} in {vault.vault_key}"
+            yield f"{told}, not {true.states} {true.reasons}"
 
 
 def _no_claim_is_left(books: Books, truth: Truth) -> Iterator[str]:
