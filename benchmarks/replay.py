@@ -24,7 +24,7 @@ from orchestrations.migrate_vaults import GROUP
 from tests.histories.engine import recorded
 from tests.histories.recordings import Generation
 from tests.histories.replay import present_orchestrations, trigger_body
-from tests.histories.situations import COMPLETED, FINISHED, READY, RUNNING, SURVEYED, WRITTEN, Situation, starting
+from tests.histories.situations import COMPLETED, FINISHED, RUNNING, SURVEYED, WRITTEN, Situation, all_ready, starting
 
 MINUTES = 0.5
 GOALS = {"replay of the last turn": under(10)}
@@ -61,7 +61,7 @@ def longest(starts: int, surveys: int, group: int) -> list[Situation]:
             answers={
                 "monitor_jobs": [starting(*items), FINISHED],
                 "ensure_policy": [Ensured()],
-                "preflight_item": [READY],
+                "preflight_items": [all_ready],
                 "change_policy": [WRITTEN],
             },
         ),
