@@ -30,13 +30,14 @@ survey_vault        activity
 advance_migration   activity
 ensure_policy       activity
 monitor_jobs        activity
-preflight_item      activity
+preflight_items     activity
 change_policy       activity
 cancel_job          activity
 open_migration      activity
 follow_up           activity
 """
 
+import logging
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any, get_type_hints
@@ -53,7 +54,7 @@ from activities.ensure_policy import ensure_policy
 from activities.follow_up import follow_up
 from activities.monitor_jobs import monitor_jobs
 from activities.open_migration import open_migration
-from activities.preflight_item import preflight_item
+from activities.preflight_items import preflight_items
 from activities.survey_vault import survey_vault
 from clients import Clients
 from clients.arm import ArmReader
@@ -77,7 +78,7 @@ ACTIVITIES = (
     advance_migration,
     ensure_policy,
     monitor_jobs,
-    preflight_item,
+    preflight_items,
     change_policy,
     cancel_job,
     open_migration,
@@ -166,6 +167,9 @@ def register(app: df.DFApp, clients: Clients, settings: Settings) -> None:
     for activity in ACTIVITIES:
         app.activity_trigger(input_name="order")(bind_activity(activity, clients))
 
+
+# The worker lets everything speak from INFO on, and azure-core's pipeline would tell two lines for each request.
+logging.getLogger("azure").setLevel(logging.WARNING)
 
 settings = Settings.from_env(os.environ)
 clients = connect(settings)

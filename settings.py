@@ -140,14 +140,14 @@ def _scopes(text: str) -> tuple[str, ...]:
     if text and not entries:
         raise ValueError("names nothing; leave it out to allow whatever the identity may reach")
     for number, entry in enumerate(entries, 1):
-        if not (_is_subscription(entry) or _is_vault(entry)):
-            raise ValueError(f"entry {number} is the resource id of no subscription and of no vault")
+        if not (_is_subscription_or_group(entry) or _is_vault(entry)):
+            raise ValueError(f"entry {number} is the resource id of no subscription, resource group or vault")
     return tuple(entries)
 
 
-def _is_subscription(text: str) -> bool:
-    before, _, name = text.rpartition("/")
-    return before.lower() == "/subscriptions" and bool(re.fullmatch(SUBSCRIPTION_ID, name))
+def _is_subscription_or_group(text: str) -> bool:
+    parts = re.fullmatch(r"/subscriptions/([^/]+)(/resourceGroups/[\w.()-]{1,90})?", text, re.IGNORECASE)
+    return bool(parts and re.fullmatch(SUBSCRIPTION_ID, parts[1]))
 
 
 def _is_vault(text: str) -> bool:
@@ -264,8 +264,8 @@ SETTINGS: tuple[Setting, ...] = (
         field="allowed_scopes",
         parse=_scopes,
         default="",
-        meaning="Resource ids of the subscriptions and vaults that the app may plan and migrate, separated by commas "
-        "or line breaks; empty: whatever its identity may reach.",
+        meaning="Resource ids of the subscriptions, resource groups and vaults that the app may plan and migrate, "
+        "separated by commas or line breaks; empty: whatever its identity may reach.",
     ),
     Setting(
         name="EVENT_MODE",

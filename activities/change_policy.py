@@ -28,7 +28,7 @@ async def change_policy(clients: Clients, order: ItemOrder) -> Change:
     if record.state is not ItemState.PLANNED:
         return SETTLED
     gate, migration = order.gate, await ledger.read_migration(order.migration_id)
-    if gate is None or gate.closes_at is None or clients.clock() > gate.closes_at:
+    if clients.clock() > gate.closes_at:
         return LATER
     if migration.control is not Control.GO:
         return LATER

@@ -95,14 +95,13 @@ async def _leave_alone(
 ) -> None:
     """Settle the waiting VMs that would move from or to a policy; all of them where none is named."""
     policy_id = f"{vault.vault_id}/backupPolicies/{policy_name}"
-    records = await clients.ledger.read_items(vault.migration_id, vault.vault_key)
+    waiting = clients.ledger.waiting_items(vault.migration_id, vault.vault_key)
     await clients.ledger.write_items(
-        record.to(state, reason=reason, message=message, settled_at=clients.clock())
-        for record in records
-        if record.state is ItemState.PLANNED
-        and (
-            not policy_name
+        [
+            record.to(state, reason=reason, message=message, settled_at=clients.clock())
+            async for record in waiting
+            if not policy_name
             or same_id(record.source_policy_id, policy_id)
             or same_id(record.target_policy_id, policy_id)
-        )
+        ]
     )

@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -15,19 +16,22 @@ from clients.tables import Stale
 from migration.cycle import (
     Cycle,
     Observation,
+    Rest,
     Terms,
+    comes_first,
+    could_start,
     give_up,
     next_cycle,
     observed_since,
     silent,
+    to_verify,
     unexplained,
     unseen,
     worth_a_look,
 )
 from migration.limits import QUIET_SECONDS, Share, idle_pace, pace
-from migration.model import ItemId, Job, OperationOutcome, VaultId
-from migration.plan import tally
-from migration.records import IN_FLIGHT, ITEM_TRANSITIONS, ItemRecord, ItemState, MigrationRecord, Shares, VaultRecord
+from migration.model import Job, OperationOutcome, ProtectedItem, VaultId
+from migration.records import Control, ItemRecord, MigrationRecord, Shares, VaultRecord
 from migration.steps import CycleAnswer, VaultOrder
 
 AGAIN_AT_ONCE_SECONDS = 1
@@ -41,7 +45,10 @@ class Overtaken(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One delivery of this activity: the vault as the ledger has it, and the clients to ask and tell."""
+    """One delivery of this activity: the vault as the ledger has it, and the clients to ask and tell.
+
+    `records` are the VMs in flight and those that have ended uncounted, and as many of those that wait as were read.
+    """
 
     clients: Clients
     migration: MigrationRecord
@@ -53,6 +60,18 @@ class Visit:
     def may_write(self) -> bool:
         """Whether the service takes writes now."""
         return self.stay_away_seconds <= 0
+
+    @property
+    def rest(self) -> Rest:
+        """The vault's other VMs, by its counts."""
+        ended = self.vault.ended
+        return Rest(ended=ended, waiting=self.vault.vms - sum(ended.states.values()) - len(self.records))
+
+    def told_of(self, waiting: Sequence[ItemRecord]) -> "Visit":
+        """The visit with these VMs that wait."""
+        known = {record.item_name for record in self.records}  # one may have gone back to wait meanwhile
+        more = [record for record in waiting if record.item_name not in known]
+        return replace(self, records=(*self.records, *more))
 
     def terms(self, shares: Shares, writable: bool) -> Terms:
         """What the migration allows this vault, next to the others."""
@@ -71,8 +90,9 @@ class Visit:
 async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleAnswer:
     """Observe, decide (migration.cycle.next_cycle), and write the decision to the ledger.
 
-    Costs one job-list read; a second one, and one list of the items, only where something in flight has gone quiet;
-    none at all where nothing is in flight and nothing may start. A vault that can't be read now is asked again later;
+    Costs one job-list read; a second one, and reads of the items, only where something in flight has gone quiet; none
+    at all where nothing is in flight and nothing may start. Of the ledger it reads the VMs in flight and those whose
+    turn may have come, however many others the vault has. A vault that can't be read now is asked again later;
     one that has refused to be read for as long as a job may take is given up. Raises Stale and AzureError of the
     ledger, for another try.
     """
@@ -82,44 +102,75 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleAnswer:
         clients=clients,
         migration=await ledger.read_migration(order.migration_id),
         vault=await ledger.read_vault(order.migration_id, order.vault_key),
-        records=await ledger.read_items(order.migration_id, order.vault_key),
+        records=await ledger.open_items(order.migration_id, order.vault_key),
         stay_away_seconds=ceil(away),
     )
     shares = await ledger.read_shares(order.migration_id)
-    if not worth_a_look(visit.records, visit.terms(shares, visit.may_write)):
+    if visit.migration.control is Control.STOP or shares.halted:
+        visit = visit.told_of(await _all_waiting(visit))
+    if not worth_a_look(visit.records, visit.terms(shares, visit.may_write), visit.rest):
         # Without a look at the jobs nothing may start, whatever the other vaults leave room for meanwhile.
         seen = Observation(now=clients.clock(), jobs=())
-        cycle = await _decide(visit, seen, writable=False)
+        cycle = await _decide(visit, shares, seen, writable=False)
         vault = await _carry_out(visit, cycle, seen.now)
         idle = idle_pace(visit.migration.limits.poll_seconds, vault.quiet_looks)
         return _answer(cycle, max(idle, min(visit.stay_away_seconds, QUIET_SECONDS)))
     try:
-        seen = await _observe(clients, VaultId.parse(visit.vault.vault_id), visit.records)
+        seen = await _observe(visit)
     except Refused as refused:
         return await _refused(visit, refused)
     except (Throttled, Unavailable) as trouble:
         return await _later(visit, trouble, visit.vault.unreadable_since)
-    cycle = await _decide(visit, seen, visit.may_write)
+    visit = visit.told_of(await _first_waiting(visit, seen.jobs))
+    cycle = await _decide(visit, shares, seen, visit.may_write)
     vault = await _carry_out(visit, cycle, seen.now)
     return _answer(cycle, *await _paces(visit, vault))
+
+
+# --- who waits
+
+
+async def _all_waiting(visit: Visit) -> list[ItemRecord]:
+    vault = visit.vault
+    return [record async for record in visit.clients.ledger.waiting_items(vault.migration_id, vault.vault_key)]
+
+
+async def _first_waiting(visit: Visit, jobs: Sequence[Job]) -> list[ItemRecord]:
+    """The VMs that wait, from the first on, until as many of them are free as could start, and one more."""
+    if visit.migration.control is not Control.GO or not visit.may_write:
+        return []
+    running = [job for job in jobs if job.running]
+    wanted, busy = could_start(visit.records, running, visit.migration.limits), {job.container for job in running}
+    found: list[ItemRecord] = []
+    if wanted <= 0 or visit.rest.waiting <= 0:
+        return found
+    vault = visit.vault
+    waiting = visit.clients.ledger.waiting_items(vault.migration_id, vault.vault_key, page=wanted + 1)
+    async with aclosing(waiting):
+        async for record in waiting:
+            found.append(record)
+            wanted -= comes_first(record, busy)
+            if wanted < 0:
+                break
+    return found
 
 
 # --- deciding
 
 
-async def _decide(visit: Visit, seen: Observation, writable: bool) -> Cycle:
+async def _decide(visit: Visit, shares: Shares, seen: Observation, writable: bool) -> Cycle:
     """The cycle, with what it starts counted among all vaults of the migration before anything is written.
 
     Vaults that decide at the same moment take turns: the later one decides again by what the former has left.
     Raises Stale where its turn does not come.
     """
     for turn in range(SHARE_TRIES):
-        shares = await visit.clients.ledger.read_shares(visit.migration.migration_id)
-        cycle = next_cycle(visit.records, seen, visit.terms(shares, writable))
+        cycle = next_cycle(visit.records, seen, visit.terms(shares, writable), visit.rest)
         try:
             await _count(visit, shares, cycle)
         except Stale:
             await asyncio.sleep(random.uniform(0, 0.02 * (turn + 1)))
+            shares = await visit.clients.ledger.read_shares(visit.migration.migration_id)
             continue
         return cycle
     raise Stale(f"shares of {visit.migration.migration_id}")
@@ -140,25 +191,23 @@ async def _count(visit: Visit, shares: Shares, cycle: Cycle) -> None:
 
 async def _carry_out(visit: Visit, cycle: Cycle, now: datetime) -> VaultRecord:
     """Write what was decided; answers the vault's record."""
-    ledger, vault = visit.clients.ledger, visit.vault
-    await ledger.write_items(cycle.changed)
-    counts, reasons = tally(cycle.records, frozenset(cycle.start))
+    ledger, before = visit.clients.ledger, visit.vault
     quiet = not cycle.changed and not cycle.start
     vault = msgspec.structs.replace(
-        vault,
-        counts=counts,
-        reasons=reasons,
-        problem="" if visit.may_write else vault.problem,
+        before,
+        counts=cycle.counts,
+        reasons=cycle.ended.reasons,
+        problem="" if visit.may_write else before.problem,
         halted=cycle.halted,
         finished=cycle.finished,
         checked_at=now,
-        quiet_looks=vault.quiet_looks + 1 if quiet else 0,
+        quiet_looks=before.quiet_looks + 1 if quiet else 0,
         unreadable_since=None,
     )
-    await ledger.write_vault(vault)
-    ended = {record.item_name for record in cycle.records if record.state not in ITEM_TRANSITIONS}
-    if cycle.finished or any(record.item_name in ended for record in cycle.changed):
-        await ledger.release(vault.vault_key, visit.migration.migration_id, ended)
+    await ledger.write_cycle(before, vault, cycle.changed)
+    ended = {record.item_name for record in cycle.changed if record.ended}
+    if cycle.finished or ended:
+        await ledger.release(vault.vault_key, visit.migration.migration_id, None if cycle.finished else ended)
     if cycle.finished:
         await ledger.forget_reader(*_reader(visit))
     return vault
@@ -172,7 +221,8 @@ async def _refused(visit: Visit, refused: Refused) -> CycleAnswer:
     since = visit.vault.unreadable_since or now
     if now - since <= timedelta(hours=visit.migration.limits.job_timeout_hours):
         return await _later(visit, refused, since)
-    cycle = give_up(visit.records, str(refused), now)
+    visit = visit.told_of(await _all_waiting(visit))
+    cycle = give_up(visit.records, str(refused), now, visit.rest.ended)
     await _count(visit, await visit.clients.ledger.read_shares(visit.migration.migration_id), cycle)
     await _carry_out(visit, cycle, now)
     return _answer(cycle, wait_seconds=0)
@@ -186,7 +236,8 @@ async def _later(
     await visit.clients.ledger.write_vault(vault)
     wait, soonest = await _paces(visit, vault)
     wait = max(wait, trouble.seconds if isinstance(trouble, Throttled) else 0)
-    unchanged = Cycle(records=tuple(visit.records), changed=(), share=Share())
+    rest = visit.rest
+    unchanged = Cycle(records=tuple(visit.records), changed=(), share=Share(), ended=rest.ended, waiting=rest.waiting)
     return _answer(unchanged, wait, soonest, note=str(trouble)[:500])
 
 
@@ -219,8 +270,8 @@ def _answer(cycle: Cycle, wait_seconds: int, soonest_seconds: int = 0, note: str
         wait_seconds=0 if cycle.finished else AGAIN_AT_ONCE_SECONDS if cycle.more else wait_seconds,
         soonest_seconds=soonest_seconds,
         finished=cycle.finished,
-        in_flight=sum(record.state in IN_FLIGHT for record in cycle.records),
-        waiting=sum(record.state is ItemState.PLANNED for record in cycle.records),
+        in_flight=cycle.in_flight,
+        waiting=cycle.waiting,
         note=note or cycle.halted,
     )
 
@@ -228,7 +279,8 @@ def _answer(cycle: Cycle, wait_seconds: int, soonest_seconds: int = 0, note: str
 # --- observing
 
 
-async def _observe(clients: Clients, vault: VaultId, records: Sequence[ItemRecord]) -> Observation:
+async def _observe(visit: Visit) -> Observation:
+    clients, vault, records = visit.clients, VaultId.parse(visit.vault.vault_id), visit.records
     running = await clients.backup.running_jobs(vault)
     quiet = silent(records, running.jobs)
     since = observed_since(quiet)
@@ -244,18 +296,28 @@ async def _observe(clients: Clients, vault: VaultId, records: Sequence[ItemRecor
         if explained:
             jobs[job_id] = explained
             unread.remove(job_id)
-    items = await clients.backup.list_items(vault)
+    items = await _items(visit, to_verify(quiet, jobs.values()))
     operations = {
         record.item_name: await _operation(clients, vault, record.operation_id)
         for record in unseen(quiet, jobs.values(), recent.now)
     }
-    return Observation(
-        now=recent.now,
-        jobs=tuple(jobs.values()),
-        items={ItemId.parse(item.id).name: item for item in items},
-        operations=operations,
-        unread=unread,
-    )
+    return Observation(now=recent.now, jobs=tuple(jobs.values()), items=items, operations=operations, unread=unread)
+
+
+async def _items(visit: Visit, records: Sequence[ItemRecord]) -> dict[str, ProtectedItem]:
+    """What the service shows of these VMs now; nothing of those that are gone. Raises ArmError."""
+    ids = [record.item_id for record in records]
+    seen = await visit.clients.backup.get_items(VaultId.parse(visit.vault.vault_id), ids, visit.vault.vms)
+    shown: dict[str, ProtectedItem] = {}
+    for record in records:
+        match seen.items[record.item_id]:
+            case ProtectedItem() as item:
+                shown[record.item_name] = item
+            case refused if refused.status != 404:
+                raise refused
+            case _:
+                continue
+    return shown
 
 
 async def _details(clients: Clients, vault: VaultId, job: Job) -> Job | None:

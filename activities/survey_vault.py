@@ -1,13 +1,15 @@
 """Read a vault and write its part of the plan."""
 
+import asyncio
+
 import msgspec
 
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
 from clients.tables import Unkeepable
 from migration.model import VaultId
-from migration.plan import VaultFacts, hash_vault_plan, plan_vault, standing_targets, tally
-from migration.records import VaultRecord
+from migration.plan import VaultFacts, hash_vault_plan, plan_vault, standing_targets
+from migration.records import Tally, VaultRecord
 from migration.remedies import retryable
 from migration.request import MigrationRequest
 from migration.steps import Survey, VaultOrder
@@ -37,7 +39,7 @@ async def survey_vault(clients: Clients, order: VaultOrder) -> Survey:
         seconds = trouble.seconds if isinstance(trouble, Throttled) else OUTAGE_SECONDS
         return Survey(done=False, stay_away_seconds=seconds)
     plan = plan_vault(vault, facts, migration.request)
-    counts, reasons = tally(plan.records)
+    tally = Tally().plus(plan.records)
     try:
         await clients.ledger.write_plan(vault, plan.records)
     except Unkeepable as unkeepable:
@@ -53,8 +55,9 @@ async def survey_vault(clients: Clients, order: VaultOrder) -> Survey:
             matched=plan.matched,
             plan_hash=hash_vault_plan(plan.records, plan.targets, plan.sources),
             plan=plan.summary,
-            counts=counts,
-            reasons=reasons,
+            vms=len(plan.records),
+            counts=tally.states,
+            reasons=tally.reasons,
         )
     )
     return DONE
@@ -65,13 +68,16 @@ async def _read_facts(clients: Clients, vault: VaultRecord, request: MigrationRe
     described = await clients.vaults.get_vault(vault_id)
     items = await clients.backup.list_items(vault_id)
     policies = await clients.backup.list_policies(vault_id)
+    machines, disks = await asyncio.gather(  # the longest lists: those of the whole subscription
+        clients.compute.list_virtual_machines(vault_id.subscription), clients.compute.list_disks(vault_id.subscription)
+    )
     return VaultFacts(
         vault=described,
         items=items,
         policies=policies,
         running_jobs=(await clients.backup.running_jobs(vault_id)).jobs,
-        machines=await clients.compute.list_virtual_machines(vault_id.subscription),
-        disks=await clients.compute.list_disks(vault_id.subscription),
+        machines=machines,
+        disks=disks,
         among=await _retryable(clients, vault, request.retry_of) if request.retry_of else None,
         price=request.cost.price or await clients.prices.snapshot_price(described.region),
         members={

@@ -42,12 +42,15 @@ class Claims(Tables):
             return await self.claim(vault_key, item_name, migration_id)  # somebody else was faster
         return migration_id
 
-    async def release(self, vault_key: str, migration_id: str, item_names: Set[str]) -> None:
-        """Give up what a migration holds of these items; the claims of others stay. Raises Stale, for another try."""
+    async def release(self, vault_key: str, migration_id: str, item_names: Set[str] | None = None) -> None:
+        """Give up what a migration holds of these items, or of the whole vault; the claims of others stay.
+
+        Raises Stale, for another try.
+        """
         operations = [
             ("delete", keys(vault_key, str(claim["RowKey"])), unless_changed(str(claim.metadata["etag"])))
             async for claim in self._held(vault_key, migration_id)
-            if claim["RowKey"] in item_names
+            if item_names is None or claim["RowKey"] in item_names
         ]
         for chunk in chunks(operations):
             await self._transact("claims", chunk)

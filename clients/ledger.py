@@ -5,7 +5,7 @@
     migrations  "shares"        migration id        Shares
     migrations  "latest"        time, then id       nothing more: the order of the list, the latest request first
     migrations  "stalls"        migration|vault     Stall
-    vaults      migration id    vault key           VaultRecord
+    items       migration id    !vault key          VaultRecord
     items       migration id    vault key|item      ItemRecord
     claims      vault key       item                the migration that may write this item, and no other
     plans       vault key       migration id        nothing more: which migrations have planned a vault
@@ -14,6 +14,8 @@
     events      vault key       hash of its id      EventRecord
 
 Every change of a record names the ETag it read, so two writers never overwrite each other: the later one gets `Stale`.
+A vault shares its table and partition with its VMs, because a VM that comes to its end and the count of it in the
+vault's record are written in one transaction.
 """
 
 # azure-data-tables leaves its **kwargs untyped, which makes every method of it partially unknown:
@@ -21,7 +23,7 @@ Every change of a record names the ETag it read, so two writers never overwrite 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +37,7 @@ from clients.claims import Claims
 from clients.pages import next_page, row_after
 from clients.rows import Row
 from clients.tables import (
+    BATCH,
     PAGE,
     Missing,
     Stale,
@@ -49,6 +52,7 @@ from clients.watches import Watches
 from migration.events import EVENT_MIGRATIONS
 from migration.model import Value, VmId
 from migration.records import (
+    IN_FLIGHT,
     MIGRATION_TRANSITIONS,
     ItemRecord,
     ItemState,
@@ -193,25 +197,40 @@ class Ledger(Claims, Watches):
         for chunk in chunks(records):
             entities = [entity_of(*_vault_keys(record), record) for record in chunk]
             try:
-                await self._tables["vaults"].submit_transaction([("create", entity) for entity in entities])
+                await self._tables["items"].submit_transaction([("create", entity) for entity in entities])
             except TableTransactionError as error:
                 if error.status_code != 409:
                     raise
                 for entity in entities:
-                    await self._insert("vaults", entity)
+                    await self._insert("items", entity)
 
     async def read_vault(self, migration_id: str, vault_key: str) -> VaultRecord:
         """A vault of a migration. Raises Missing."""
-        return await self._read("vaults", migration_id, vault_key, VaultRecord)
+        return await self._read("items", migration_id, _vault_row(vault_key), VaultRecord)
 
     async def read_vaults(self, migration_id: str) -> list[VaultRecord]:
         """All vaults of a migration, by key."""
-        query = f"PartitionKey eq '{quoted(migration_id)}'"
-        return [record async for record in self._query("vaults", query, VaultRecord)]
+        query = f"PartitionKey eq '{quoted(migration_id)}' and RowKey lt '{_FIRST_ITEM}'"
+        return [record async for record in self._query("items", query, VaultRecord)]
 
     async def write_vault(self, record: VaultRecord) -> None:
         """Replace a vault's record. Raises Stale."""
-        await self._replace("vaults", entity_of(*_vault_keys(record), record), record.etag)
+        await self._replace("items", entity_of(*_vault_keys(record), record), record.etag)
+
+    async def write_cycle(self, before: VaultRecord, after: VaultRecord, records: Sequence[ItemRecord]) -> None:
+        """Replace a vault's record and those of some of its VMs. Raises Stale; then some may have been written.
+
+        `before` is the vault's record as it was read, `after` counts all that have ended among the VMs. Each
+        transaction counts what it settles, so that rows and counts agree whatever interrupts this.
+        """
+        left = list(records)
+        while len(left) >= BATCH:
+            chunk, left = left[: BATCH - 1], left[BATCH - 1 :]
+            before = before.counting(chunk)
+            etag, *_ = await self._transact("items", [_update(before), *map(_update, chunk)])
+            before = msgspec.structs.replace(before, etag=etag)
+        last = msgspec.structs.replace(after, etag=before.etag)
+        await self._transact("items", [_update(last), *map(_update, left)])
 
     # --- items
 
@@ -223,9 +242,30 @@ class Ledger(Claims, Watches):
         """Every VM of a vault in a migration, by item name."""
         return [record async for record in self._query("items", _items_of(migration_id, vault_key), ItemRecord)]
 
+    async def open_items(self, migration_id: str, vault_key: str) -> list[ItemRecord]:
+        """The VMs of a vault that are in flight, or have come to their end uncounted; by item name."""
+        query = f"{_items_of(migration_id, vault_key)} and ({_OPEN})"
+        return [record async for record in self._query("items", query, ItemRecord)]
+
+    async def waiting_items(self, migration_id: str, vault_key: str, page: int = PAGE) -> AsyncGenerator[ItemRecord]:
+        """The VMs of a vault that wait, by item name, read a page at a time."""
+        query = f"{_items_of(migration_id, vault_key)} and state eq '{ItemState.PLANNED}'"
+        async for record in self._query("items", query, ItemRecord, page):
+            yield record
+
+    async def waiting_among(self, migration_id: str, vault_key: str, names: Sequence[str]) -> list[ItemRecord]:
+        """Those of these VMs that wait, by item name."""
+        rows = sorted(_item_row(vault_key, name) for name in names)
+        query = (
+            f"PartitionKey eq '{quoted(migration_id)}' and state eq '{ItemState.PLANNED}'"
+            f" and RowKey ge '{quoted(rows[0])}' and RowKey le '{quoted(rows[-1])}'"
+        )
+        wanted = set(names)
+        return [record async for record in self._query("items", query, ItemRecord) if record.item_name in wanted]
+
     async def all_items(self, migration_id: str) -> AsyncIterator[ItemRecord]:
         """Every VM of a migration, by vault and item name, as they are read."""
-        async for record in self._query("items", f"PartitionKey eq '{quoted(migration_id)}'", ItemRecord):
+        async for record in self._query("items", _all_items_of(migration_id), ItemRecord):
             yield record
 
     async def page_items(self, migration_id: str, which: ItemFilter, size: int, continuation: str) -> ItemPage:
@@ -235,9 +275,7 @@ class Ledger(Claims, Watches):
         """
         listed = _ItemList(migration_id=migration_id, which=which)
         after = row_after(continuation, listed)
-        query = (
-            _items_of(migration_id, which.vault_key) if which.vault_key else f"PartitionKey eq '{quoted(migration_id)}'"
-        )
+        query = _items_of(migration_id, which.vault_key) if which.vault_key else _all_items_of(migration_id)
         query += f" and RowKey gt '{quoted(after)}'" if after else ""
         query += f" and state eq '{which.state}'" if which.state else ""
         query += f" and reason eq '{quoted(which.reason)}'" if which.reason else ""
@@ -268,20 +306,9 @@ class Ledger(Claims, Watches):
         etag = await self._replace("items", entity_of(*_item_keys(record), record), record.etag)
         return msgspec.structs.replace(record, etag=etag)
 
-    async def write_items(self, records: Iterable[ItemRecord]) -> None:
+    async def write_items(self, records: Sequence[ItemRecord]) -> None:
         """Replace the records of many VMs of one migration. Raises Stale; then some may have been written."""
-        for chunk in chunks(list(records)):
-            await self._transact(
-                "items",
-                [
-                    (
-                        "update",
-                        entity_of(*_item_keys(record), record),
-                        {"mode": UpdateMode.REPLACE, **unless_changed(record.etag)},
-                    )
-                    for record in chunk
-                ],
-            )
+        await self._transact_all("items", [_update(record) for record in records])
 
     async def write_plan(self, vault: VaultRecord, records: Sequence[ItemRecord]) -> None:
         """Make these the only records of a vault in a migration, whatever an interrupted survey left behind.
@@ -299,12 +326,14 @@ class Ledger(Claims, Watches):
             if name not in planned
         ]
         for record in records:
-            entity, old = entity_of(*_item_keys(record), record), standing.get(record.item_name)
+            old = standing.get(record.item_name)
             # Replace, not merge: a shorter row must not keep columns of the one it stands for.
-            replace = {"mode": UpdateMode.REPLACE, **unless_changed(old.etag)} if old else {}
-            operations.append(("update" if old else "create", entity, replace))
-        for chunk in chunks(operations):
-            await self._transact("items", chunk)
+            operations.append(
+                _update(msgspec.structs.replace(record, etag=old.etag))
+                if old
+                else ("create", entity_of(*_item_keys(record), record))
+            )
+        await self._transact_all("items", operations)
         await self._note_vms(records)
 
     async def _note_vms(self, records: Iterable[ItemRecord]) -> None:
@@ -356,8 +385,21 @@ class Ledger(Claims, Watches):
 _RETRIES: dict[str, Any] = {"retry_total": 4, "retry_connect": 2, "retry_read": 2, "retry_status": 2}
 
 
+_FIRST_ITEM = "0"  # a vault's name begins with a letter, its own row with '!', which sorts before
+_OPEN = " or ".join(["uncounted eq true", *(f"state eq '{state}'" for state in sorted(IN_FLIGHT))])
+
+
+def _update(record: VaultRecord | ItemRecord) -> Any:
+    where = _vault_keys(record) if isinstance(record, VaultRecord) else _item_keys(record)
+    return "update", entity_of(*where, record), {"mode": UpdateMode.REPLACE, **unless_changed(record.etag)}
+
+
 def _vault_keys(record: VaultRecord) -> tuple[str, str]:
-    return record.migration_id, record.vault_key
+    return record.migration_id, _vault_row(record.vault_key)
+
+
+def _vault_row(vault_key: str) -> str:
+    return f"!{vault_key}"
 
 
 def _item_keys(record: ItemRecord) -> tuple[str, str]:
@@ -366,6 +408,10 @@ def _item_keys(record: ItemRecord) -> tuple[str, str]:
 
 def _item_row(vault_key: str, item_name: str) -> str:
     return f"{vault_key}|{item_name}"
+
+
+def _all_items_of(migration_id: str) -> str:
+    return f"PartitionKey eq '{quoted(migration_id)}' and RowKey ge '{_FIRST_ITEM}'"
 
 
 def _items_of(migration_id: str, vault_key: str) -> str:

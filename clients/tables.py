@@ -18,7 +18,7 @@ from azure.data.tables.aio import TableServiceClient
 from clients.rows import Row, from_row, to_row
 from migration.model import Value
 
-TABLES = ("migrations", "vaults", "items", "claims", "plans", "vms", "readers", "events")
+TABLES = ("migrations", "items", "claims", "plans", "vms", "readers", "events")
 BATCH = 100  # the most that Table Storage takes in one transaction
 PAGE = 1000  # the most that it returns in one page
 R = TypeVar("R", bound=Value)
@@ -89,8 +89,8 @@ class Tables:
         except ResourceNotFoundError as error:
             raise Missing(f"no {row} in {table} of {partition}") from error
 
-    async def _query(self, table: str, query: str, kind: type[R]) -> AsyncIterator[R]:
-        async for entity in self._tables[table].query_entities(query, results_per_page=PAGE):
+    async def _query(self, table: str, query: str, kind: type[R], page: int = PAGE) -> AsyncIterator[R]:
+        async for entity in self._tables[table].query_entities(query, results_per_page=page):
             yield record_of(entity, kind)
 
     async def _replace(self, table: str, entity: Row, etag: str) -> str:
@@ -100,15 +100,17 @@ class Tables:
             raise Stale(f"{table} {entity['RowKey']}") from error
         return str(written["etag"])
 
-    async def _transact(self, table: str, operations: Sequence[Any]) -> None:
+    async def _transact(self, table: str, operations: Sequence[Any]) -> list[str]:
+        """Do all of it or nothing; answers the new ETags."""
         try:
-            await self._tables[table].submit_transaction(operations)
+            done = await self._tables[table].submit_transaction(operations)
         except TableTransactionError as error:
             if error.status_code in (404, 409, 412):
                 raise Stale(f"{table}: {error.message}") from error
             if error.status_code in (400, 413):
                 raise Unkeepable(f"the ledger can't keep this in {table}: {error.message}") from error
             raise
+        return [str(row.get("etag", "")) for row in done]
 
 
 def unless_changed(etag: str) -> Row:
@@ -116,9 +118,9 @@ def unless_changed(etag: str) -> Row:
     return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
 
 
-def chunks(records: Sequence[T]) -> Iterator[Sequence[T]]:
-    """As many at a time as one transaction takes."""
-    return (records[start : start + BATCH] for start in range(0, len(records), BATCH))
+def chunks(records: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
+    """So many at a time; without a size, as many as one transaction takes."""
+    return (records[start : start + size] for start in range(0, len(records), size))
 
 
 def moment(time: datetime) -> str:

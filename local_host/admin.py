@@ -1,4 +1,7 @@
-"""The admin API: what the host runs, and running a function by hand. Paths and answers as in the Functions host."""
+"""The admin API: what the host runs and how often, and running a function by hand.
+
+Paths and answers are those of the Functions host, but for `executions`, which it does not have.
+"""
 
 import asyncio
 import json
@@ -40,12 +43,17 @@ class AdminApi:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/admin/host/status", self.host_status),
+            web.get("/admin/host/executions", self.executions),
             web.get("/admin/functions", self.list),
             web.post("/admin/functions/{name}", self.run),
         ]
 
     async def host_status(self, request: web.Request) -> web.Response:
         return web.json_response({"id": "local_host", "state": "Running"})
+
+    async def executions(self, request: web.Request) -> web.Response:
+        """How often each function has run; Azure tells this by its metrics, not here."""
+        return web.json_response(self._invoker.executions.view())
 
     async def list(self, request: web.Request) -> web.Response:
         return web.json_response(

@@ -16,6 +16,7 @@ import azure.functions as func
 from azure.functions.meta import Datum, _ConverterMeta
 
 from local_host.actions import DurableNames
+from local_host.executions import Executions
 from local_host.settings import AppNotLoaded
 
 HTTP = "httpTrigger"
@@ -77,15 +78,17 @@ class Functions:
 
 
 class Invoker:
-    """Calls functions: coroutines on the host's event loop, plain functions in its threads."""
+    """Calls functions, and counts that: coroutines on the host's event loop, plain functions in its threads."""
 
     def __init__(self, threads: Executor, client_binding: str) -> None:
         """`client_binding` is the JSON a durable client parameter receives."""
         self._threads = threads
         self._client_binding = client_binding
+        self.executions = Executions()
 
     async def invoke(self, function: Function, trigger_value: Datum) -> Any:
         """The function's return value. Raises whatever the function or the converter raises."""
+        self.executions.ran(function.name)
         arguments = {function.parameter: converter(function.kind).decode(trigger_value, trigger_metadata=None)}
         arguments |= dict.fromkeys(function.client_parameters, self._client_binding)
         if function.is_async:

@@ -73,11 +73,7 @@ def run_turn(
 
     `functions` are the app's orchestrator functions by durable name; the completion token is left to the caller.
     """
-    started = next(
-        event.executionStarted
-        for event in chain(request.pastEvents, request.newEvents)
-        if event.HasField("executionStarted")
-    )
+    started = start_of(request)
 
     def turn(context: RuntimeContext, _input: Any) -> Turn:
         return _turn(context, request, started, functions, names)
@@ -90,6 +86,15 @@ def run_turn(
         instanceId=request.instanceId,
         actions=result.actions,
         customStatus=helpers.get_string_value(result.encoded_custom_status),
+    )
+
+
+def start_of(request: pb.OrchestratorRequest) -> pb.ExecutionStartedEvent:
+    """The event that began the execution: the orchestration's name and input."""
+    return next(
+        event.executionStarted
+        for event in chain(request.pastEvents, request.newEvents)
+        if event.HasField("executionStarted")
     )
 
 

@@ -19,7 +19,7 @@ import grpc
 from azure.functions.meta import Datum
 
 from local_host.functions import ACTIVITY, Functions, Invoker, converter
-from local_host.orchestrator import run_turn
+from local_host.orchestrator import run_turn, start_of
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,8 @@ class Worker:
         running.add_done_callback(self._running.discard)
 
     async def _answer_turn(self, request: pb.OrchestratorRequest, token: str) -> None:
+        events = len(request.pastEvents) + len(request.newEvents)
+        self._invoker.executions.replayed(start_of(request).name, events)
         await self._loop.run_in_executor(self._threads, self._answer_turn_in_thread, request, token)
 
     def _answer_turn_in_thread(self, request: pb.OrchestratorRequest, token: str) -> None:

@@ -1,7 +1,7 @@
 """Azurite, the storage emulator: real Table Storage semantics for the ledger, and all of storage for `func`."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,8 +26,16 @@ def _node() -> str:
     return found
 
 
-async def start_azurite(folder: Path, until: AsyncExitStack, services: Sequence[str] = ("Table",)) -> str:
-    """Start these services on free ports, logging to `folder`; answers the connection string. Raises StackError."""
+async def start_azurite(
+    folder: Path,
+    until: AsyncExitStack,
+    services: Sequence[str] = ("Table",),
+    on_request: Callable[[str], None] | None = None,
+) -> str:
+    """Start these services on free ports, logging to `folder`; answers the connection string. Raises StackError.
+
+    `on_request` is told each line of the access log: a request, and how it was answered.
+    """
     program = _BIN / ("azurite-table" if tuple(services) == ("Table",) else "azurite")
     if not program.exists():
         raise StackError("Azurite is not installed: run 'make install' first")
@@ -40,7 +48,7 @@ async def start_azurite(folder: Path, until: AsyncExitStack, services: Sequence[
             str(program),
             *options,
             "--inMemoryPersistence",
-            "--silent",
+            *([] if on_request else ["--silent"]),
             "--disableTelemetry",
             "--skipApiVersionCheck",
         ],
@@ -50,5 +58,7 @@ async def start_azurite(folder: Path, until: AsyncExitStack, services: Sequence[
     until.push_async_callback(child.stop)
     for port in ports.values():
         await child.listening(port)
+    if on_request:
+        child.tell_output(on_request, until)
     endpoints = "".join(f"{service}Endpoint=http://127.0.0.1:{port}/{_ACCOUNT};" for service, port in ports.items())
     return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,6 +77,22 @@ class Child:
             return await asyncio.wait_for(awaited, READY_SECONDS)
         except TimeoutError as error:
             raise StackError(f"{self.name} was not ready after {READY_SECONDS} seconds; see {self.log}") from error
+
+    def tell_output(self, hear: Callable[[str], None], until: AsyncExitStack) -> None:
+        """Hand each line of the standard output to `hear` from now on, until the exit stack is closed."""
+        telling = asyncio.create_task(self._tell_output(hear))
+
+        async def end() -> None:
+            telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await telling
+
+        until.push_async_callback(end)
+
+    async def _tell_output(self, hear: Callable[[str], None]) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            hear(line.decode(errors="replace"))
 
     async def stop(self) -> None:
         """End the process: politely, then not."""

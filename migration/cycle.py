@@ -4,6 +4,9 @@ The controller of a vault knows nothing between two cycles but the ledger. Each 
 once, and `next_cycle` decides. Everything a crash can leave behind is met here as an ordinary observation: a record
 found in `Starting` had its write cut short, and what the jobs and the item say decides whether it was taken.
 
+A cycle decides about the VMs in flight and those whose turn may have come. The others of the vault, most of them, are
+numbers to it (`Rest`), so that it costs no more in a vault of two thousand VMs than in one of twenty.
+
 All times are the service's own clock (its Date header), so that neither a skewed nor a jumping local clock can make
 a job look too old or too young.
 """
@@ -17,7 +20,7 @@ import msgspec
 
 from migration.limits import Limits, Share, exhausted, room, together
 from migration.model import Job, JobError, OperationOutcome, PolicyType, ProtectedItem, same_id
-from migration.records import FAILURES, IN_FLIGHT, Control, ItemRecord, ItemState
+from migration.records import FAILURES, IN_FLIGHT, Control, ItemRecord, ItemState, Tally
 
 STARTS_PER_CYCLE = 50  # bounds a generation's history: two activities for each VM that starts
 CLOCK_SLACK = timedelta(seconds=30)  # the service's machines need not agree to the second
@@ -25,11 +28,11 @@ UNANSWERED_GRACE = timedelta(minutes=15)  # after this, a write that nothing sho
 UNSEEN_GRACE = timedelta(minutes=5)  # after this, a write without any job is judged without one
 VERIFY_GRACE = timedelta(minutes=30)  # how long an item may lag behind its finished job
 MAX_TRIES = 5
+ENDED_WELL = ("Completed", "CompletedWithWarnings")  # of a job
 
 HELD_ELSEWHERE = "HeldByAnotherMigration"
 VAULT_UNREADABLE = "VaultUnreadable"
 NOBODYS_FAILURE = frozenset({HELD_ELSEWHERE, VAULT_UNREADABLE})  # neither stops the VMs of other vaults
-LEFT = (ItemState.PLANNED, ItemState.CANCELLED)  # not moved yet, and left alone once too many have failed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,44 +68,90 @@ class Observation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rest:
+    """The VMs of a vault that a cycle is not told of one by one: those that have ended, and how many wait."""
+
+    ended: Tally = Tally()
+    waiting: int = 0
+
+
+NOTHING = Rest()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cycle:
     """A cycle's decision.
 
-    `records` are all records as they are now, `changed` those in a new state; `start` names the items whose turn it
-    is, `more` whether others could start at once if a cycle were allowed to start them; `cancel` the jobs to cancel.
-    `share` is what the vault counts for the migration's limits, those that start now included.
+    `records` are the records it was told of as they are now, `changed` those to be written; `start` names the items
+    whose turn it is, `more` whether another cycle should follow at once; `cancel` the jobs to cancel. `ended` and
+    `waiting` count all VMs of the vault, `share` is what they count for the migration's limits, those that start now
+    included.
     """
 
     records: tuple[ItemRecord, ...]
     changed: tuple[ItemRecord, ...]
     share: Share
+    ended: Tally
+    waiting: int
     start: tuple[str, ...] = ()
     more: bool = False
     cancel: tuple[str, ...] = ()
     finished: bool = False
     halted: str = ""
 
+    @property
+    def in_flight(self) -> int:
+        """VMs whose write is on the way or whose job runs, without those that start now."""
+        return sum(record.state in IN_FLIGHT for record in self.records)
 
-def worth_a_look(records: Sequence[ItemRecord], terms: Terms) -> bool:
+    @property
+    def counts(self) -> dict[str, int]:
+        """All VMs of the vault by state; those that start now count as Starting."""
+        states = Counter(self.ended.states)
+        states.update(record.state.value for record in self.records if record.state in IN_FLIGHT)
+        states[ItemState.PLANNED.value] += self.waiting - len(self.start)
+        states[ItemState.STARTING.value] += len(self.start)
+        return dict(sorted((+states).items()))
+
+
+def worth_a_look(records: Sequence[ItemRecord], terms: Terms, rest: Rest = NOTHING) -> bool:
     """Whether the vault's jobs matter now: a VM is in flight, or could start.
 
     A vault that only waits, for its turn, for people or for the service, costs no read of its jobs; neither does one
     whose migration was stopped, and which may be gone.
     """
-    here = share_of(records)
-    waits = any(record.state is ItemState.PLANNED for record in records)
+    here = share_of(records, rest.ended)
     may_start = terms.control is Control.GO and terms.writable
-    return here.in_flight > 0 or (waits and may_start and room(terms.limits, here, terms.others) > 0)
+    return here.in_flight > 0 or (
+        _waiting(records, rest) > 0 and may_start and room(terms.limits, here, terms.others) > 0
+    )
 
 
-def share_of(records: Iterable[ItemRecord]) -> Share:
-    """What these records count for the limits."""
-    states = Counter(record.state for record in records if record.reason not in NOBODYS_FAILURE)
+def share_of(records: Iterable[ItemRecord], ended: Tally = NOTHING.ended) -> Share:
+    """What these records count for the limits, and the VMs that have ended besides."""
+    states = Counter(record.state.value for record in records if record.reason not in NOBODYS_FAILURE)
+    states.update(ended.states)
+    excused = sum(ended.reasons.get(reason, 0) for reason in NOBODYS_FAILURE)
     return Share(
         in_flight=sum(states[state] for state in IN_FLIGHT),
         migrated=states[ItemState.MIGRATED],
-        failed=sum(states[state] for state in FAILURES),
+        failed=sum(states[state] for state in FAILURES) - excused,
     )
+
+
+def could_start(records: Sequence[ItemRecord], running: Iterable[Job], limits: Limits) -> int:
+    """How many VMs of the vault might start in this cycle, should all that has gone quiet have ended."""
+    staying = sum(record.state in IN_FLIGHT for record in records) - len(silent(records, running))
+    return min(STARTS_PER_CYCLE, limits.max_concurrent_per_vault - staying)
+
+
+def comes_first(record: ItemRecord, busy: Set[str]) -> bool:
+    """Whether a VM that waits may start in its turn: no job runs in its container, and Azure has not declined it."""
+    return record.container not in busy and record.conflict_since is None
+
+
+def _waiting(records: Iterable[ItemRecord], rest: Rest) -> int:
+    return rest.waiting + sum(record.state is ItemState.PLANNED for record in records)
 
 
 def silent(records: Iterable[ItemRecord], running: Iterable[Job]) -> list[ItemRecord]:
@@ -132,6 +181,17 @@ def unseen(records: Iterable[ItemRecord], jobs: Iterable[Job], now: datetime) ->
     ]
 
 
+def to_verify(records: Iterable[ItemRecord], jobs: Iterable[Job]) -> list[ItemRecord]:
+    """The quiet records that only the item can settle: their job ended well, or none was seen."""
+    by_container = _by_container(jobs)
+    return [record for record in records if _item_tells(_own_jobs(record, by_container[record.container]))]
+
+
+def _item_tells(own: Sequence[Job]) -> bool:
+    configured = _configured(own)
+    return not _running(own) and (configured is None or configured.status in ENDED_WELL)
+
+
 def unexplained(records: Iterable[ItemRecord], jobs: Iterable[Job]) -> list[str]:
     """The ids of ended jobs whose errors the list leaves out; only the job itself tells them."""
     by_container = _by_container(jobs)
@@ -150,50 +210,82 @@ def observed_since(records: Iterable[ItemRecord]) -> datetime | None:
     return min(starts) - CLOCK_SLACK if starts else None
 
 
-def next_cycle(records: Sequence[ItemRecord], seen: Observation, terms: Terms) -> Cycle:
+def next_cycle(records: Sequence[ItemRecord], seen: Observation, terms: Terms, rest: Rest = NOTHING) -> Cycle:
     """Decide a cycle.
 
-    `records` are all records of one vault in one migration. The decision never starts more than the limits allow,
-    never starts a VM with a running job, starts nothing unless the migration runs and the service takes writes, and
-    lets what is in flight come to its end whatever happens.
+    `records` are those in flight, those that have ended uncounted, and those that wait and come first; `rest` are all
+    others of the vault. The decision never starts more than the limits allow, never starts a VM with a running job,
+    starts nothing unless the migration runs and the service takes writes, and lets what is in flight come to its end
+    whatever happens.
     """
     by_container = _by_container(seen.jobs)
     after = tuple(_advance(record, by_container[record.container], seen, terms.limits) for record in records)
 
-    failed = together((share_of(after), terms.others)).failed
+    failed = together((share_of(after, rest.ended), terms.others)).failed
     too_many = terms.halted or exhausted(terms.limits, failed, terms.planned)
     stopped = terms.control is Control.STOP
-    halted = too_many if not stopped and any(record.state in LEFT for record in after) else ""
+    halted = too_many if not stopped and _left(after, rest) else ""
     if halted or stopped:
         after = tuple(_cancelled(record, halted or "the migration was stopped", seen) for record in after)
+    after = tuple(_counted(record) for record in after)
 
-    here = share_of(after)
-    waiting = [record for record in after if record.state is ItemState.PLANNED]
+    here = share_of(after, rest.ended)
+    waiting = _waiting(after, rest)
     places = room(terms.limits, here, terms.others) if terms.control is Control.GO and terms.writable else 0
-    free = sorted((record for record in waiting if not _running(by_container[record.container])), key=_turn)
+    planned = (record for record in after if record.state is ItemState.PLANNED)
+    free = sorted((record for record in planned if not _running(by_container[record.container])), key=_turn)
     starting = min(places, len(free), STARTS_PER_CYCLE)
     return Cycle(
         records=after,
         changed=tuple(new for old, new in zip(records, after, strict=True) if new is not old),
         share=msgspec.structs.replace(here, in_flight=here.in_flight + starting),
+        ended=rest.ended.plus(record for record in after if record.ended),
+        waiting=waiting,
         start=tuple(record.item_name for record in free[:starting]),
-        more=starting < min(places, len(free)),
+        more=starting < min(places, len(free)) or bool(waiting and (halted or stopped)),
         cancel=_to_cancel(after, by_container) if stopped and terms.cancel_jobs else (),
         finished=not here.in_flight and not waiting,
         halted=halted,
     )
 
 
-def give_up(records: Sequence[ItemRecord], why: str, now: datetime) -> Cycle:
-    """The last cycle of a vault that has not let itself be read for too long: what is not over, is over now."""
+def give_up(records: Sequence[ItemRecord], why: str, now: datetime, ended: Tally = NOTHING.ended) -> Cycle:
+    """The last cycle of a vault that has not let itself be read for too long: what is not over, is over now.
+
+    `records` are all that have not ended, or not been counted; `ended` the others.
+    """
     after = tuple(
-        record.to(_GIVEN_UP[record.state], reason=VAULT_UNREADABLE, message=why, settled_at=now)
-        if record.state in _GIVEN_UP
-        else record
+        _counted(
+            record.to(_GIVEN_UP[record.state], reason=VAULT_UNREADABLE, message=why, settled_at=now)
+            if record.state in _GIVEN_UP
+            else record
+        )
         for record in records
     )
     changed = tuple(new for old, new in zip(records, after, strict=True) if new is not old)
-    return Cycle(records=after, changed=changed, share=share_of(after), finished=True)
+    return Cycle(
+        records=after,
+        changed=changed,
+        share=share_of(after, ended),
+        ended=ended.plus(after),
+        waiting=0,
+        finished=True,
+    )
+
+
+def _left(records: Iterable[ItemRecord], rest: Rest) -> bool:
+    """Whether a VM has not moved and is left alone once too many have failed."""
+    cancelled = ItemState.CANCELLED
+    return (
+        _waiting(records, rest) > 0
+        or bool(rest.ended.states.get(cancelled))
+        or any(record.state is cancelled for record in records)
+    )
+
+
+def _counted(record: ItemRecord) -> ItemRecord:
+    """The record as it is written together with the vault's counts."""
+    return msgspec.structs.replace(record, uncounted=False) if record.uncounted else record
 
 
 _GIVEN_UP: Mapping[ItemState, ItemState] = {
@@ -273,7 +365,7 @@ def _follow(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: 
     own = _own_jobs(record, jobs)
     running = _running(own)
     ended = [job for job in own if not job.running]
-    configured = max((job for job in ended if job.configures), key=lambda job: (job.started_at, job.id), default=None)
+    configured = _configured(own)
     operation = seen.operations.get(record.item_name)
     if running and configured:
         return record  # ours is over; what else runs on the VM is waited for, and judges nothing
@@ -298,7 +390,7 @@ def _follow(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: 
 
 def _settle(record: ItemRecord, job: Job, ended: Sequence[Job], seen: Observation) -> ItemRecord:
     """The migration's job has ended: what became of the VM?"""
-    if job.status not in ("Completed", "CompletedWithWarnings"):
+    if job.status not in ENDED_WELL:
         fallback = JobError(title=f"Job{job.status}", message=f"the job ended as {job.status}")
         return _failed(record, job.errors[0] if job.errors else fallback, seen, job)
     item = seen.items.get(record.item_name)
@@ -376,6 +468,12 @@ def _by_container(jobs: Iterable[Job]) -> defaultdict[str, list[Job]]:
 
 def _running(jobs: Iterable[Job]) -> list[Job]:
     return [job for job in jobs if job.running]
+
+
+def _configured(own: Iterable[Job]) -> Job | None:
+    """The migration job that ended last, of a VM's own jobs."""
+    ended = (job for job in own if job.configures and not job.running)
+    return max(ended, key=lambda job: (job.started_at, job.id), default=None)
 
 
 def _own_jobs(record: ItemRecord, jobs: Iterable[Job]) -> list[Job]:

@@ -234,14 +234,6 @@ def _summary(records: Sequence[ItemRecord], price: Price) -> PlanSummary:
     )
 
 
-def tally(records: Iterable[ItemRecord], start: Set[str] = frozenset()) -> tuple[dict[str, int], dict[str, int]]:
-    """How many VMs are in each state, and how many carry each reason; those that start now count as Starting."""
-    records = list(records)
-    states = Counter((ItemState.STARTING if record.item_name in start else record.state).value for record in records)
-    reasons = Counter(record.reason for record in records if record.reason)
-    return dict(sorted(states.items())), dict(sorted(reasons.items()))
-
-
 def hash_vault_plan(records: Iterable[ItemRecord], targets: Iterable[PlannedTarget], sources: Mapping[str, str]) -> str:
     """A hash over what matters in a vault's plan: each VM with its verdict and policies, and what those policies say.
 

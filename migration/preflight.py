@@ -20,7 +20,7 @@ from migration.model import (
     Vault,
     VirtualMachine,
 )
-from migration.policy import fingerprint, shrinks
+from migration.policy import fingerprint, shrinks, snapshot_days
 
 POLICY_CAPACITY = 100  # VMs per policy; the portal's limit, which the API does not enforce
 DAILY_CHANGES = 1000  # configured or modified protections per vault and day
@@ -173,6 +173,16 @@ def _instant_restore(facts: Facts) -> str | None:
     instant = facts.target.content.instant_restore_days
     if instant >= facts.target.retention.daily:
         return f"snapshots would be kept {instant} days, vaulted recovery points {facts.target.retention.daily}"
+    return None
+
+
+def _snapshot_days(facts: Facts) -> str | None:
+    if not facts.target or facts.standing:  # what stands, Azure has accepted
+        return None
+    days, (fewest, most) = facts.target.content.instant_restore_days, snapshot_days(facts.target.content.schedule)
+    if not fewest <= days <= most:
+        frequency = facts.target.content.schedule.frequency.lower()
+        return f"snapshots would be kept {days} days; its {frequency} schedule allows {fewest} to {most}"
     return None
 
 
@@ -345,6 +355,12 @@ RULES: tuple[Rule, ...] = (
         severity=B,
         evidence=_instant_restore,
         remedy="Azure Backup refuses this: keep snapshots for fewer days than vaulted recovery points.",
+    ),
+    Rule(
+        code="SnapshotDaysOutOfRange",
+        severity=B,
+        evidence=_snapshot_days,
+        remedy="Ask for a clone with an instantRestoreDays that its schedule allows.",
     ),
     Rule(
         code="PolicyWriteQuota",

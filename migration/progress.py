@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from migration.model import Instant, Value
 from migration.records import (
-    FAILURES,
     IN_FLIGHT,
     MOVING,
     ItemState,
@@ -86,7 +85,8 @@ def next_action(record: MigrationRecord, vaults: Sequence[VaultRecord]) -> str:
 def _after_the_end(record: MigrationRecord, counts: Counter[str]) -> str:
     if record.request.mode == "plan":
         return "Read the plan; to carry it out, start a migration with mode 'migrate'." if record.planned else _NOTHING
-    if any(counts[state] for state in (*FAILURES, ItemState.DRIFTED)):
+    left = record.planned - counts[ItemState.MIGRATED]  # a VM that was planned may have been blocked meanwhile, too
+    if left > 0:
         return "Look at the VMs that did not come through and their remedies, then retry them."
     return _NOTHING
 

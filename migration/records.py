@@ -100,7 +100,8 @@ class ItemRecord(Value, frozen=True, omit_defaults=True):
     """One VM in one migration: what was planned, what was done, how it ended. Times are the service's clock.
 
     `verdict` is the state it was planned in, `container` how jobs name the VM's container, `tries` how many writes
-    came to nothing, `conflict_since` when Azure first declined one because something else was at work on the VM.
+    came to nothing, `conflict_since` when Azure first declined one because something else was at work on the VM,
+    `uncounted` whether it has come to its end and its vault's counts do not have that yet.
     """
 
     migration_id: str
@@ -127,13 +128,34 @@ class ItemRecord(Value, frozen=True, omit_defaults=True):
     claimed_at: Instant | None = None
     written_at: Instant | None = None
     settled_at: Instant | None = None
+    uncounted: bool = False
     etag: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to the VM in this migration."""
+        return self.state not in ITEM_TRANSITIONS
 
     def to(self, state: ItemState, **changes: object) -> "ItemRecord":
         """The record in another state. Raises ValueError for a change that the transition table does not know."""
         if state not in ITEM_TRANSITIONS.get(self.state, frozenset()):
             raise ValueError(f"{self.item_name}: {self.state} can't become {state}")
-        return msgspec.structs.replace(self, state=state, **changes)
+        return msgspec.structs.replace(self, state=state, uncounted=state not in ITEM_TRANSITIONS, **changes)
+
+
+class Tally(Value, frozen=True):
+    """How many VMs are in each state, and how many carry each reason."""
+
+    states: dict[str, int] = {}
+    reasons: dict[str, int] = {}
+
+    def plus(self, records: Iterable[ItemRecord]) -> "Tally":
+        """With these VMs too."""
+        states, reasons = Counter(self.states), Counter(self.reasons)
+        for record in records:
+            states[record.state.value] += 1
+            reasons[record.reason] += bool(record.reason)
+        return Tally(states=dict(sorted((+states).items())), reasons=dict(sorted((+reasons).items())))
 
 
 class PlanSummary(Value, frozen=True):
@@ -156,7 +178,8 @@ class VaultRecord(Value, frozen=True, omit_defaults=True):
     """One vault in one migration: its part of the plan, and where its controller stands.
 
     `sources` are the fingerprints of the policies that planned VMs are on, by name; `matched` what the request names
-    and this vault has; `quiet_looks` how many looks in a row changed nothing.
+    and this vault has; `vms` how many VMs the plan has, `counts` and `reasons` what has become of them;
+    `quiet_looks` how many looks in a row changed nothing.
     """
 
     migration_id: str
@@ -171,6 +194,7 @@ class VaultRecord(Value, frozen=True, omit_defaults=True):
     sources: dict[str, str] = {}
     matched: tuple[str, ...] = ()
     plan_hash: str = ""
+    vms: int = 0
     counts: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     reasons: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     checked_at: Instant | None = None
@@ -178,6 +202,17 @@ class VaultRecord(Value, frozen=True, omit_defaults=True):
     unreadable_since: Instant | None = None
     policies_refused_since: Instant | None = None
     etag: str = ""
+
+    @property
+    def ended(self) -> Tally:
+        """The VMs that have come to their end, as far as they are counted."""
+        states = {state: count for state, count in self.counts.items() if ItemState(state) not in ITEM_TRANSITIONS}
+        return Tally(states=states, reasons=self.reasons)
+
+    def counting(self, records: Iterable[ItemRecord]) -> "VaultRecord":
+        """The record with these VMs counted too, which have come to their end."""
+        counted = Tally(states=self.counts, reasons=self.reasons).plus(record for record in records if record.ended)
+        return msgspec.structs.replace(self, counts=counted.states, reasons=counted.reasons)
 
 
 def counts_of(vaults: Iterable[VaultRecord]) -> Counter[str]:

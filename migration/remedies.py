@@ -1,12 +1,13 @@
 """What to do about a VM that did not come through, by its reason; and which VMs another migration may try again.
 
 The codes are the service's own (job error titles and the codes of refused writes) and those of migration.cycle. What
-the rules of a plan found carries its remedy already: migration.preflight.
+the rules find, in a plan or live, has its remedy in their own table: migration.preflight.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from migration.preflight import RULES
 from migration.records import ItemRecord, ItemState, VaultRecord
 
 
@@ -43,14 +44,18 @@ REMEDIES: Mapping[str, Remedy] = {
     "OperationFailed": Remedy(advice="Look at the VM's jobs and alerts in the vault, then retry."),
     "OutsideAllowedScopes": Remedy(advice="The app may not touch this vault: add it to ALLOWED_SCOPES, then retry."),
     # --- what Azure Backup refuses
-    "AuthorizationFailed": Remedy(advice="Give the app's identity the role named in the message, then retry."),
+    "AuthorizationFailed": Remedy(advice="Give the app's identity the action named in the message, then retry."),
     "LinkedAuthorizationFailed": Remedy(
-        advice="Give the app's identity access to the linked resource (often a Resource Guard), then retry."
+        advice="Give the app's identity the action named in the message on the resource it names (a VM: deploy with "
+        "grantVmWrite; a Resource Guard: with resourceGuardIds), then retry."
     ),
     "BMSUserErrorObjectLocked": Remedy(advice="Wait until no job runs on the VM, then retry."),
     "BMSUserErrorConflictingProtectionOperation": Remedy(advice="Wait until the other change has ended, then retry."),
     "BMSUserErrorInvalidConfigureProtectionRequest": Remedy(
         advice="The item can't move as it is; the message says why.", retryable=False
+    ),
+    "BMSUserErrorInvalidPolicyInput": Remedy(
+        advice="Azure Backup does not take the policy that was to be made: ask for other hours or instantRestoreDays."
     ),
     "UserErrorOperationDeniedOnImmutableItem": Remedy(
         advice="The vault is immutable: choose a target that keeps at least as long on every tier.", retryable=False
@@ -89,9 +94,12 @@ _RETRYABLE = frozenset({ItemState.FAILED, ItemState.TIMED_OUT, ItemState.DRIFTED
 
 
 def remedy_of(record: ItemRecord) -> str:
-    """What to do about a VM that did not come through; empty where nothing is known."""
+    """What to do about a VM that did not come through; empty where nothing is known.
+
+    A VM that drifted, like one that was blocked, may carry the code of a rule.
+    """
     remedy = REMEDIES.get(record.reason)
-    return remedy.advice if remedy else ""
+    return remedy.advice if remedy else next((rule.remedy for rule in RULES if rule.code == record.reason), "")
 
 
 def any_retryable(vault: VaultRecord) -> bool:

@@ -44,7 +44,7 @@ def resolve(request: MigrationRequest, visible: Mapping[str, Sequence[Vault]]) -
 
 
 def within(vault_id: str, scopes: Iterable[str]) -> bool:
-    """Whether a vault is one of these resource ids or in one of these subscriptions; no scopes at all allow all."""
+    """Whether a vault is one of these resource ids or in one of these groups or subscriptions; no scopes allow all."""
     allowed = [scope.lower() for scope in scopes]
     own = vault_id.lower()
     return not allowed or any(own == scope or own.startswith(f"{scope}/") for scope in allowed)

@@ -69,13 +69,28 @@ class Survey(Value, frozen=True):
     stay_away_seconds: int = 0
 
 
+class ItemsOrder(Value, frozen=True):
+    """Input of `preflight_items`: items of a vault whose turn it is, by name."""
+
+    migration_id: str
+    vault_key: str
+    item_names: tuple[str, ...]
+
+
+class Gate(Value, frozen=True):
+    """An item may be written until `closes_at`, the app's clock; `checked_at` is the service's time of the look."""
+
+    checked_at: datetime
+    closes_at: datetime
+
+
 class ItemOrder(Value, frozen=True):
-    """Input of `preflight_item` and `change_policy`; the gate is for the latter."""
+    """Input of `change_policy`."""
 
     migration_id: str
     vault_key: str
     item_name: str
-    gate: "Gate | None" = None
+    gate: Gate
 
 
 class JobOrder(Value, frozen=True):
@@ -121,21 +136,23 @@ class CycleAnswer(Value, frozen=True):
     note: str = ""
 
 
-class Gate(Value, frozen=True):
-    """Answer of `preflight_item`.
+class Preflight(Value, frozen=True):
+    """Answer of `preflight_items`: the items that may be written, and until when; the others never will be.
 
-    `ready`: write it before `closes_at` (the app's clock); `settled`: it will never be written; `later`: ask again,
-    after `stay_away_seconds`. `checked_at` is the service's time of the look.
+    `later` where nothing could be seen of them: ask again, after `stay_away_seconds` where the service named some.
     """
 
-    verdict: Literal["ready", "settled", "later"]
-    checked_at: datetime | None = None
-    closes_at: datetime | None = None
+    ready: tuple[str, ...] = ()
+    gate: Gate | None = None
+    later: bool = False
     stay_away_seconds: int = 0
 
 
 class Change(Value, frozen=True):
-    """Answer of `change_policy`: `written` (or maybe so), `settled` without a write, or `later` as above."""
+    """Answer of `change_policy`: `written` (or maybe so), `settled` without a write, or `later`: ask again.
+
+    Then nothing is to be written for `stay_away_seconds`.
+    """
 
     verdict: Literal["written", "settled", "later"]
     stay_away_seconds: int = 0

@@ -21,8 +21,8 @@ MOST_OUTAGES = 60  # an hour of a storage account that does not answer
 
 def migrate(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[str, str]]:
     """
-    1. Survey the vaults, a few at a time; each writes its part of the plan to the ledger. Those that have to be asked
-       again come after the others.
+    1. Survey the vaults, a few in a generation; each writes its part of the plan to the ledger. Those that have to be
+       asked again come after the others.
     2. Ask the ledger where the migration stands: planned only, waiting for approval, approved, failed.
     3. While it waits for approval: sleep until somebody nudges or it is time to look, then ask again.
     4. Run one migrate_vault for each vault, side by side (migrate_vaults).
@@ -38,8 +38,7 @@ def migrate(context: DurableOrchestrationContext) -> Generator[Any, Any, dict[st
             return {"state": standing.state}
         if order.to_survey:
             order, wait = yield from _survey(context, order)
-            if order.to_survey:
-                return (yield from _again(context, order, wait))
+            return (yield from _again(context, order, wait))
         standing = yield from _advance(context, order)
         if standing.state is MigrationState.AWAITING_APPROVAL:
             return (yield from _again(context, msgspec.structs.replace(order, outages=0), standing.wait_seconds))

@@ -5,15 +5,14 @@
 
 from collections.abc import Generator
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from azure.durable_functions import DurableOrchestrationContext
 
-from migration.steps import Change, CycleAnswer, Ensured, Gate, ItemOrder, JobOrder, VaultOrder
+from migration.steps import Change, CycleAnswer, Ensured, ItemOrder, ItemsOrder, JobOrder, Preflight, VaultOrder
 from orchestrations.sleep import first_line, sleep_until_nudged
 
-A = TypeVar("A", Gate, Change)
 OUTAGE_SECONDS = 60
 NEXT_BATCH_SECONDS = 30  # soon, but each look costs a read of the jobs
 
@@ -23,7 +22,7 @@ def migrate_vault(context: DurableOrchestrationContext) -> Generator[Any, Any, d
     1. Look at the vault's jobs; what ended is settled, and some items' turn has come. Where an operator has stopped the
        migration and wished it, cancel the jobs that can be.
     2. Make sure that source and target policies are still what was planned.
-    3. Check each of those items live, all at once.
+    3. Check those items live, all in one look.
     4. Write the new policy to those that passed, all at once.
     5. Sleep until the next look, or a nudge, and begin a new generation; or end when the vault is done.
 
@@ -62,33 +61,25 @@ def _start(
     """
     if not cycle.start:
         return cycle.wait_seconds, 0
+    vault = {"migration_id": order.migration_id, "vault_key": order.vault_key}
     soon = max(NEXT_BATCH_SECONDS, cycle.soonest_seconds)
     answer = yield context.call_activity("ensure_policy", msgspec.to_builtins(order))
     ensured = msgspec.convert(answer, Ensured)
     if ensured.stay_away_seconds:
         return soon, ensured.stay_away_seconds
-    items = [
-        ItemOrder(migration_id=order.migration_id, vault_key=order.vault_key, item_name=name) for name in cycle.start
-    ]
-    gates = yield from _each(context, "preflight_item", items, Gate)
-    ready = [
-        msgspec.structs.replace(item, gate=gate)
-        for item, gate in zip(items, gates, strict=True)
-        if gate.verdict == "ready"
-    ]
-    changes = yield from _each(context, "change_policy", ready, Change)
-    outcomes = [gate for gate in gates if gate.verdict != "ready"] + changes
-    stay_away = max(outcome.stay_away_seconds for outcome in outcomes)
-    if stay_away or all(outcome.verdict == "settled" for outcome in outcomes):
+    items = ItemsOrder(**vault, item_names=cycle.start)
+    answer = yield context.call_activity("preflight_items", msgspec.to_builtins(items))
+    preflight = msgspec.convert(answer, Preflight)
+    if preflight.later:
+        return (soon if preflight.stay_away_seconds else cycle.wait_seconds), preflight.stay_away_seconds
+    if not (preflight.ready and preflight.gate):
+        return soon, 0
+    writes = [ItemOrder(**vault, item_name=name, gate=preflight.gate) for name in preflight.ready]
+    answers = yield context.task_all(
+        [context.call_activity("change_policy", msgspec.to_builtins(one)) for one in writes]
+    )
+    changes = [msgspec.convert(one, Change) for one in answers]
+    stay_away = max(change.stay_away_seconds for change in changes)
+    if stay_away or all(change.verdict == "settled" for change in changes):
         return soon, stay_away  # what was not written holds a place that is other vaults' now
     return cycle.wait_seconds, stay_away
-
-
-def _each(
-    context: DurableOrchestrationContext, activity: str, items: list[ItemOrder], answer: type[A]
-) -> Generator[Any, Any, list[A]]:
-    if not items:
-        return []
-    tasks = [context.call_activity(activity, msgspec.to_builtins(item)) for item in items]
-    answers = yield context.task_all(tasks)
-    return [msgspec.convert(one, answer) for one in answers]

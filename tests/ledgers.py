@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from clients.ledger import Ledger
 from migration.records import ItemRecord
 from tests.builders import a_vault
 
 
 async def write_plan(ledger: Ledger, migration_id: str, vault_key: str, records: Sequence[ItemRecord]) -> None:
-    """Write the plan of a vault, and the vault where the ledger has none yet."""
+    """Write the plan of a vault and its counts, and the vault where the ledger has none yet."""
     await ledger.insert_vaults([a_vault(migration_id=migration_id, vault_key=vault_key)])
-    await ledger.write_plan(await ledger.read_vault(migration_id, vault_key), records)
+    vault = await ledger.read_vault(migration_id, vault_key)
+    await ledger.write_plan(vault, records)
+    await ledger.write_vault(msgspec.structs.replace(vault, vms=len(records)).counting(records))

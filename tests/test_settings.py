@@ -126,7 +126,9 @@ MALFORMED = [
     ("ALLOWED_SCOPES", "*"),
     ("ALLOWED_SCOPES", "/subscriptions/production"),
     ("ALLOWED_SCOPES", f"{SCOPE} {SCOPE}"),
-    ("ALLOWED_SCOPES", f"{SCOPE}/resourceGroups/rg-backup"),
+    ("ALLOWED_SCOPES", "/subscriptions/production/resourceGroups/rg-backup"),
+    ("ALLOWED_SCOPES", f"{SCOPE}/resourceGroups"),
+    ("ALLOWED_SCOPES", f"{SCOPE}/resourceGroups/rg-backup/vaults"),
     ("ALLOWED_SCOPES", f"{SCOPE}, {VAULT}/backupPolicies/EnhancedPolicy"),
     ("EVENT_MODE", ""),
     ("EVENT_MODE", "Plan"),
@@ -192,3 +194,10 @@ def test_events_are_settled_by_the_settings_of_their_name() -> None:
     )
     assert settings.may_touch(VAULT.upper())
     assert not settings.may_touch(VAULT.replace(SUBSCRIPTION[:8], "99999999"))
+
+
+def test_a_resource_group_may_be_allowed() -> None:
+    """Its vaults are, whatever the casing; those of a group whose name goes on from there are not."""
+    settings = Settings.from_env({**LEDGER, "ALLOWED_SCOPES": f"{SCOPE}/resourceGroups/RG-Backup"})
+    assert settings.may_touch(VAULT)
+    assert not settings.may_touch(VAULT.replace("rg-backup", "rg-backup-2"))

@@ -27,7 +27,7 @@ def item_order(name: str = "web-01") -> ItemOrder:
         migration_id="m1",
         vault_key=VAULT_KEY,
         item_name=a_record(name).item_name,
-        gate=Gate(verdict="ready", checked_at=START, closes_at=datetime.max.replace(tzinfo=UTC)),
+        gate=Gate(checked_at=START, closes_at=datetime.max.replace(tzinfo=UTC)),
     )
 
 

@@ -16,7 +16,7 @@ from clients.pages import Bookmark, NotOurs, next_page, row_after
 from clients.tables import BATCH, Missing, Stale, Unkeepable
 from migration.limits import Share
 from migration.model import VaultId
-from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, Shares, VaultRecord
+from migration.records import ItemRecord, ItemState, MigrationRecord, MigrationState, Shares, Tally, VaultRecord
 from tests.builders import NOW, VAULT, VAULT_KEY, a_migration, a_record, a_request, a_vault
 from tests.clients.every_field import FINDING, RECORDS
 from tests.ledgers import write_plan
@@ -260,7 +260,7 @@ async def test_an_item_that_was_deleted_meanwhile_is_stale(ledger: Ledger) -> No
 async def test_many_items_are_written_together(ledger: Ledger) -> None:
     """More than one transaction's worth arrives whole; no items at all are no request."""
     read = await planned(ledger, records(2 * BATCH + 1))
-    await ledger.write_items(record.to(ItemState.CANCELLED) for record in read)
+    await ledger.write_items([record.to(ItemState.CANCELLED) for record in read])
     assert {record.state for record in await ledger.read_items("m1", VAULT_KEY)} == {ItemState.CANCELLED}
     await ledger.write_items([])
 
@@ -273,6 +273,78 @@ async def test_a_stale_record_in_a_batch_spoils_only_its_own_transaction(ledger:
         await ledger.write_items([record.to(ItemState.CANCELLED) for record in read])
     states = [record.state for record in await ledger.read_items("m1", VAULT_KEY)]
     assert states == [ItemState.PLANNED, ItemState.STARTING, ItemState.PLANNED]
+
+
+# --- a cycle
+
+
+async def in_the_ledger(ledger: Ledger) -> tuple[VaultRecord, Tally]:
+    """The vault's record, and what its rows come to that it may have counted."""
+    rows = await ledger.read_items("m1", VAULT_KEY)
+    counted = [record for record in rows if record.ended and not record.uncounted]
+    return await ledger.read_vault("m1", VAULT_KEY), Tally().plus(counted)
+
+
+async def test_a_cycle_writes_its_vms_and_their_count_together(ledger: Ledger) -> None:
+    """However many transactions that takes; the vault's record is in the end what the cycle says."""
+    read = await planned(ledger, records(2 * BATCH + 1))
+    before = await ledger.read_vault("m1", VAULT_KEY)
+    cancelled = [msgspec.structs.replace(record.to(ItemState.CANCELLED), uncounted=False) for record in read]
+    after = msgspec.structs.replace(before, counts={"Cancelled": len(read)}, finished=True)
+
+    await ledger.write_cycle(before, after, cancelled)
+
+    vault, ended = await in_the_ledger(ledger)
+    assert plain(vault) == plain(after)
+    assert vault.ended == ended
+
+
+async def test_a_cycle_that_is_cut_short_has_counted_what_it_wrote(ledger: Ledger) -> None:
+    """A row that somebody changed spoils its transaction; those before it stand, and the counts agree with the rows."""
+    read = await planned(ledger, records(2 * BATCH))
+    before = await ledger.read_vault("m1", VAULT_KEY)
+    cancelled = [msgspec.structs.replace(record.to(ItemState.CANCELLED), uncounted=False) for record in read]
+    await ledger.write_item(read[BATCH].to(ItemState.STARTING))
+
+    with pytest.raises(Stale):
+        await ledger.write_cycle(before, msgspec.structs.replace(before, finished=True), cancelled)
+
+    vault, ended = await in_the_ledger(ledger)
+    assert (vault.finished, vault.ended) == (False, ended)
+    assert ended.states == {"Cancelled": BATCH - 1}
+
+
+async def test_a_cycle_of_a_vault_that_somebody_wrote_writes_nothing(ledger: Ledger) -> None:
+    """The vault's record is the fence: of two deliveries of one look the later one is Stale, rows and all."""
+    [record] = await planned(ledger, records(1))
+    before = await ledger.read_vault("m1", VAULT_KEY)
+    await ledger.write_vault(msgspec.structs.replace(before, quiet_looks=1))
+    with pytest.raises(Stale):
+        await ledger.write_cycle(before, before, [record.to(ItemState.CANCELLED)])
+    assert await ledger.read_items("m1", VAULT_KEY) == [record]
+
+
+async def test_a_vault_tells_who_is_open_and_who_waits(ledger: Ledger) -> None:
+    """Open is what flies and what ended uncounted, but not who waits or is counted; and nobody of another vault."""
+    read = {record.vm_name: record for record in await planned(ledger, [a_record(state, state) for state in ItemState])}
+    await ledger.write_item(read["Planned"].to(ItemState.DRIFTED))
+    await planned(ledger, records(3, vault_key=f"{VAULT_KEY}-2"), vault_key=f"{VAULT_KEY}-2")
+
+    assert {record.vm_name for record in await ledger.open_items("m1", VAULT_KEY)} == {
+        "Planned",
+        "Starting",
+        "Migrating",
+    }
+    assert [record async for record in ledger.waiting_items("m1", VAULT_KEY)] == []
+    waiting = [record.vm_name async for record in ledger.waiting_items("m1", f"{VAULT_KEY}-2", page=1)]
+    assert waiting == ["vm-0000", "vm-0001", "vm-0002"]
+
+
+async def test_the_vaults_are_not_among_the_vms(ledger: Ledger) -> None:
+    """They share a table, and no list of the one shows the other."""
+    await planned(ledger, records(2))
+    assert [vault.vault_key for vault in await ledger.read_vaults("m1")] == [VAULT_KEY]
+    assert [record.vm_name async for record in ledger.all_items("m1")] == ["vm-0000", "vm-0001"]
 
 
 # --- pages

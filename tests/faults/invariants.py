@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from migration.model import same_id
-from migration.plan import tally
-from migration.records import ITEM_TRANSITIONS, ItemRecord, ItemState
+from migration.records import ITEM_TRANSITIONS, ItemRecord, ItemState, Tally
 from tests.faults.books import Books, TrueJob, Truth
 
 WRITTEN = frozenset({ItemState.MIGRATED, ItemState.FAILED, ItemState.TIMED_OUT})
@@ -57,8 +56,10 @@ def _counts_are_those_of_the_rows(books: Books, truth: Truth) -> Iterator[str]:
         rows = [
             item for item in books.items if (item.migration_id, item.vault_key) == (vault.migration_id, vault.vault_key)
         ]
-        if (vault.counts, vault.reasons) != tally(rows):
-            yield f"{vault.migration_id} counts {vault.counts} {vault.reasons} in {vault.vault_key}, not {tally(rows)}"
+        true = Tally().plus(rows)
+        if (vault.counts, vault.reasons) != (true.states, true.reasons):
+            told = f"{vault.migration_id} counts {vault.counts} {vault.reasons} in {vault.vault_key}"
+            yield f"{told}, not {true.states} {true.reasons}"
 
 
 def _no_claim_is_left(books: Books, truth: Truth) -> Iterator[str]:

@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from local_host.instances import InstanceStatus
-from migration.plan import tally
-from migration.records import ItemRecord, ItemState, MigrationState
+from migration.records import ItemRecord, ItemState, MigrationState, Tally
 from tests.builders import ENHANCED, NOW, STANDARD, VAULT, VAULT_KEY, a_migration, a_record, a_vault, ago, item_id
 from tests.faults.books import Books, Claim, TrueItem, TrueJob, Truth, Write
 from tests.faults.invariants import RULES, violations
@@ -74,10 +73,10 @@ def sound_books() -> Books:
         a_record_of(LATE, ItemState.TIMED_OUT, reason="JobTimeout"),
         a_record_of(LEFT, ItemState.DRIFTED, reason="VmChanged"),
     )
-    counts, reasons = tally(items)
+    tally = Tally().plus(items)
     return Books(
         migrations=(a_migration(state=MigrationState.COMPLETED, ended_at=NOW),),
-        vaults=(a_vault(counts=counts, reasons=reasons, finished=True),),
+        vaults=(a_vault(counts=tally.states, reasons=tally.reasons, finished=True),),
         items=items,
         claims=(),
         instances=(an_instance("m1"), an_instance(f"m1:{VAULT_KEY}")),
@@ -98,8 +97,8 @@ def sound_truth() -> Truth:
 def with_record(books: Books, name: str, **changes: Any) -> Books:
     """The same books with one record changed, and counted as it is then."""
     items = tuple(msgspec.structs.replace(item, **changes) if item.vm_name == name else item for item in books.items)
-    counts, reasons = tally(items)
-    vaults = tuple(msgspec.structs.replace(vault, counts=counts, reasons=reasons) for vault in books.vaults)
+    tally = Tally().plus(items)
+    vaults = tuple(msgspec.structs.replace(vault, counts=tally.states, reasons=tally.reasons) for vault in books.vaults)
     return replace(books, items=items, vaults=vaults)
 
 
@@ -117,10 +116,10 @@ def written_again(name: str, at: timedelta) -> tuple[Write, ...]:
 def in_another_migration(books: Books, state: ItemState) -> Books:
     """The same books with a second migration over the vault, in which every VM came to that end."""
     items = tuple(msgspec.structs.replace(item, migration_id="m2", state=state, reason="") for item in books.items)
-    counts, reasons = tally(items)
+    tally = Tally().plus(items)
     return Books(
         migrations=(*books.migrations, msgspec.structs.replace(books.migrations[0], migration_id="m2")),
-        vaults=(*books.vaults, a_vault(migration_id="m2", counts=counts, reasons=reasons, finished=True)),
+        vaults=(*books.vaults, a_vault(migration_id="m2", counts=tally.states, reasons=tally.reasons, finished=True)),
         items=(*books.items, *items),
         claims=books.claims,
         instances=(*books.instances, an_instance("m2")),

@@ -20,6 +20,7 @@ from migration.steps import (
     Gate,
     MigrateOrder,
     Opening,
+    Preflight,
     Standing,
     Survey,
     VaultOrder,
@@ -55,6 +56,11 @@ def by_item(**answers: msgspec.Struct) -> Callable[[dict[str, Any]], Any]:
     return lambda order: msgspec.to_builtins(answers[order["itemName"]])
 
 
+def all_ready(order: dict[str, Any]) -> Any:
+    """Every item whose turn it is may be written."""
+    return msgspec.to_builtins(Preflight(ready=tuple(order["itemNames"]), gate=GATE))
+
+
 def opens(order: dict[str, Any]) -> Any:
     """The migration that was asked for, its one vault surveyed already."""
     return msgspec.to_builtins(
@@ -80,9 +86,7 @@ FAILED = Standing(state=MigrationState.FAILED)
 
 FINISHED = CycleAnswer(start=(), wait_seconds=300, finished=True)
 IDLE = CycleAnswer(start=(), wait_seconds=300, finished=False, in_flight=1, note="1 job runs")
-READY = Gate(verdict="ready", checked_at=NOON, closes_at=NOON)
-GATE_SETTLED = Gate(verdict="settled")
-GATE_LATER = Gate(verdict="later", stay_away_seconds=120)
+GATE = Gate(checked_at=NOON, closes_at=NOON)
 WRITTEN = Change(verdict="written")
 CHANGE_SETTLED = Change(verdict="settled")
 CHANGE_LATER = Change(verdict="later", stay_away_seconds=3600)
@@ -93,7 +97,7 @@ TOUCHED = FollowUp(touched=True, look_again=False)
 EMPTY = FollowUp(touched=False, look_again=True)
 
 EVERY_VERDICT: dict[str, list[Any]] = {
-    "preflight_item": [by_item(a=READY, b=GATE_SETTLED, c=READY, d=GATE_LATER, e=READY)],
+    "preflight_items": [Preflight(ready=("a", "c", "e"), gate=GATE)],
     "change_policy": [by_item(a=WRITTEN, c=CHANGE_SETTLED, e=CHANGE_LATER)],
 }
 
@@ -185,7 +189,7 @@ SITUATIONS = (
         answers={
             "advance_migration": [PAUSED, COMPLETED],
             "monitor_jobs": [starting("a"), starting("b"), IDLE, FINISHED],
-            "preflight_item": [READY],
+            "preflight_items": [all_ready],
             "change_policy": [WRITTEN],
         },
     ),
@@ -269,7 +273,7 @@ SITUATIONS = (
         order=VAULT,
         answers={
             "monitor_jobs": [starting("a", "b"), starting("c"), FINISHED],
-            "preflight_item": [READY],
+            "preflight_items": [all_ready],
             "change_policy": [WRITTEN],
         },
     ),
@@ -278,7 +282,7 @@ SITUATIONS = (
         shows="every gate settles its item: nothing is written, the next batch comes soon",
         orchestration="migrate_vault",
         order=VAULT,
-        answers={"monitor_jobs": [starting("a", "b"), FINISHED], "preflight_item": [GATE_SETTLED]},
+        answers={"monitor_jobs": [starting("a", "b"), FINISHED], "preflight_items": [Preflight(gate=GATE)]},
     ),
     Situation(
         name="migrate_vault_stays_away",
@@ -287,7 +291,7 @@ SITUATIONS = (
         order=VAULT,
         answers={
             "monitor_jobs": [starting("a"), IDLE, FINISHED],
-            "preflight_item": [Gate(verdict="later", stay_away_seconds=86_400)],
+            "preflight_items": [Preflight(later=True, stay_away_seconds=86_400)],
         },
     ),
     Situation(
@@ -333,10 +337,10 @@ SITUATIONS = (
     ),
     Situation(
         name="migrate_vault_gate_away",
-        shows="an outage of preflight_item, for the second of three items",
+        shows="an outage of preflight_items",
         orchestration="migrate_vault",
         order=VAULT,
-        answers={"monitor_jobs": [starting("a", "b", "c"), FINISHED], "preflight_item": [READY, AWAY, READY]},
+        answers={"monitor_jobs": [starting("a", "b", "c"), FINISHED], "preflight_items": [AWAY]},
     ),
     Situation(
         name="migrate_vault_write_away",
@@ -345,7 +349,7 @@ SITUATIONS = (
         order=VAULT,
         answers={
             "monitor_jobs": [starting("a", "b"), FINISHED],
-            "preflight_item": [READY],
+            "preflight_items": [all_ready],
             "change_policy": [AWAY, WRITTEN],
         },
     ),

@@ -47,7 +47,7 @@ class OtherInput(Context):
     """A step is asked something else."""
 
     def call_activity(self, name: str, order: Any) -> Any:
-        return self.real.call_activity(name, {**order, "itemName": "z"} if name == "preflight_item" else order)
+        return self.real.call_activity(name, {**order, "itemNames": ["z"]} if name == "preflight_items" else order)
 
 
 class OtherFanOutOrder(Context):
@@ -150,7 +150,7 @@ def found_in_the_recordings(change: Change) -> list[str]:
     [
         (through(ActivityRenamed), '"write_policy"'),
         (through(CallsSwapped), '"ensure_policy"'),
-        (through(OtherInput), '"itemName": "z"'),
+        (through(OtherInput), '"itemNames": ["z"]'),
         (through(OtherFanOutOrder), "(WHEN_ALL), part 1"),
         (through(OtherChild), ":again"),
         (through(TimerDropped), "(WHEN_ANY), part 1"),

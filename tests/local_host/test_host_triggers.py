@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import azure.functions as func
 import pytest
-from host_scenarios import Scenarios
+from host_scenarios import Scenarios, output
 
 from local_host.clock import SystemClock
 from local_host.functions import Functions, Invoker
@@ -122,6 +122,22 @@ async def test_refuses_runs_by_hand_that_make_no_sense(http: aiohttp.ClientSessi
     """Orchestrators and HTTP functions have their own ways in; the body is an object with a text."""
     async with http.post(f"/admin/functions/{name}", data=body) as answer:
         assert answer.status == status
+
+
+async def test_counts_what_ran(http: aiohttp.ClientSession, host: LocalHost):
+    """Each call of an activity and each turn of an orchestration is an execution; the longest history is kept."""
+
+    async def counted() -> dict[str, dict[str, int]]:
+        async with http.get("/admin/host/executions") as answer:
+            return await answer.json()
+
+    before = (await counted())["executions"]
+    await output(host, "echo_through_activity", "any")
+    after = await counted()
+
+    name = "echo_through_activity"
+    assert after["executions"][name] - before.get(name, 0) == 2
+    assert after["longestHistories"][name] == 6
 
 
 async def test_lists_functions_and_tells_its_state(http: aiohttp.ClientSession):

@@ -17,19 +17,22 @@ from migration.cycle import (
     VAULT_UNREADABLE,
     Cycle,
     Observation,
+    Rest,
     Terms,
+    could_start,
     give_up,
     next_cycle,
     observed_since,
     share_of,
     silent,
+    to_verify,
     unexplained,
     unseen,
     worth_a_look,
 )
 from migration.limits import Limits, Share, together
 from migration.model import Job, JobError, OperationOutcome, PolicyType, ProtectedItem
-from migration.records import IN_FLIGHT, ITEM_TRANSITIONS, Control, ItemRecord, ItemState
+from migration.records import IN_FLIGHT, ITEM_TRANSITIONS, Control, ItemRecord, ItemState, Tally
 from tests.builders import ENHANCED, NOW, a_job, a_record, ago, an_item
 
 MIGRATED_ITEM = an_item(policy_id=ENHANCED.upper(), policy_type=PolicyType.ENHANCED)
@@ -381,7 +384,69 @@ def test_a_vm_held_by_another_migration_is_no_failure() -> None:
     assert names(decide([held, a_record("b")], limits=at_full_speed(stop_after_failures=1))) == ["b"]
 
 
+# --- the rest of the vault
+
+
+ENDED = Tally(states={"Migrated": 3, "Failed": 2, "Refused": 1}, reasons={"UserErrorX": 2, "HeldByAnotherMigration": 1})
+
+
+def test_the_rest_of_the_vault_counts_for_the_limits() -> None:
+    """Who ended earlier and who waits further on is known by number only, and counts like those named."""
+    records = [a_record("a", ItemState.MIGRATING), a_record("b"), a_record("c", ItemState.DRIFTED, uncounted=True)]
+    seen = Observation(now=NOW, jobs=[a_job("a")])
+    cycle = next_cycle(records, seen, Terms(limits=at_full_speed()), Rest(ended=ENDED, waiting=4))
+
+    assert cycle.share == Share(in_flight=2, migrated=3, failed=2)
+    assert cycle.ended.states == {**ENDED.states, "Drifted": 1}
+    assert cycle.counts == {**ENDED.states, "Drifted": 1, "Migrating": 1, "Planned": 4, "Starting": 1}
+    assert (cycle.waiting, cycle.finished) == (5, False)
+
+
+def test_what_ended_uncounted_is_written_as_counted() -> None:
+    """An activity has settled it; the cycle counts it once."""
+    [record] = decide([a_record(state=ItemState.DRIFTED, uncounted=True)]).changed
+    assert (record.state, record.uncounted) == (ItemState.DRIFTED, False)
+
+
+def test_a_halted_vault_goes_on_at_once_until_nobody_waits() -> None:
+    """Those further on in the queue are cancelled by the next cycle, which is told of them."""
+    terms = Terms(limits=at_full_speed(stop_after_failures=2))
+    cycle = next_cycle([a_record()], Observation(now=NOW, jobs=()), terms, Rest(ended=ENDED, waiting=1))
+    assert settled(cycle) == (ItemState.CANCELLED, "Stopped")
+    assert (cycle.more, cycle.finished, cycle.waiting) == (True, False, 1)
+
+
+@pytest.mark.parametrize(("in_flight", "quiet", "expected"), [(0, 0, 7), (5, 0, 2), (5, 3, 5), (7, 0, 0)])
+def test_no_more_are_read_than_could_start(in_flight: int, quiet: int, expected: int) -> None:
+    """Room is what the vault's limit leaves, should all that has gone quiet have ended."""
+    flying = [a_record(f"vm-{n}", ItemState.MIGRATING) for n in range(in_flight)]
+    running = [a_job(record.vm_name) for record in flying[quiet:]]
+    assert could_start(flying, running, at_full_speed(max_concurrent_per_vault=7)) == expected
+
+
+def test_a_queue_of_any_length_starts_a_bounded_number() -> None:
+    """No cycle is told of more than it may start."""
+    assert could_start([], [], at_full_speed(max_concurrent_per_vault=100)) == STARTS_PER_CYCLE
+
+
 # --- what has to be looked at
+
+
+VERIFIED: dict[str, tuple[list[Job], bool]] = {
+    "its job ended well": ([DONE], True),
+    "its job failed": ([FAILED], False),
+    "its job failed, and a later one ended well": ([FAILED, a_job(id="b", status="Completed", started_at=NOW)], True),
+    "a backup runs after its job": ([DONE, a_job(operation="Backup", id="b")], False),
+    "no job was ever seen": ([], True),
+}
+
+
+@pytest.mark.parametrize("case", VERIFIED)
+def test_an_item_is_read_only_where_it_can_settle_the_vm(case: str) -> None:
+    """A failed job needs no item to say so, and while a job runs nothing is settled."""
+    jobs, expected = VERIFIED[case]
+    record = a_record(state=ItemState.MIGRATING)
+    assert to_verify([record], jobs) == ([record] if expected else [])
 
 
 def test_only_quiet_records_cost_a_second_look() -> None:

@@ -16,10 +16,9 @@ from migration.plan import (
     hash_vault_plan,
     plan_vault,
     standing_targets,
-    tally,
 )
 from migration.policy import CloneOptions
-from migration.records import ItemState, PlannedTarget
+from migration.records import ItemState, PlannedTarget, Tally
 from migration.request import Selection, Target
 from tests.builders import (
     ENHANCED,
@@ -79,9 +78,9 @@ def test_every_vm_gets_a_verdict() -> None:
         ("web-01", ItemState.PLANNED, ""),
         ("web-02", ItemState.PLANNED, ""),
     ]
-    assert tally(plan().records) == (
-        {"AlreadyEnhanced": 1, "Blocked": 1, "Planned": 2},
-        {"AlreadyEnhanced": 1, "ClassicVm": 1},
+    assert Tally().plus(plan().records) == Tally(
+        states={"AlreadyEnhanced": 1, "Blocked": 1, "Planned": 2},
+        reasons={"AlreadyEnhanced": 1, "ClassicVm": 1},
     )
 
 

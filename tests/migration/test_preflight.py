@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from migration.cost import CostRange
-from migration.model import PolicyType, Retention, Severity
+from migration.model import PolicyType, Retention, Schedule, Severity
 from migration.preflight import RULES, Facts, Load, blocking, inspect, inspect_live
 from tests.builders import (
     a_disk,
@@ -21,6 +21,12 @@ from tests.builders import (
 
 SHORTER = an_enhanced_policy(retention=Retention(daily=7))
 SHORT_VAULTED = an_enhanced_policy(retention=Retention(daily=2))
+WEEKLY_TARGET = an_enhanced_policy(
+    content=some_content(
+        policy_type=PolicyType.ENHANCED,
+        schedule=Schedule(frequency="Weekly", run_times=("2024-04-28T16:30:00Z",), run_days=("Sunday",)),
+    )
+)
 LOSS = "daily recovery points are kept 30 days now, 7 days by the target"
 TRIPS: dict[str, tuple[dict[str, Any], str]] = {
     "AlreadyEnhanced": ({"source": an_enhanced_policy()}, "Enhanced policy EnhancedPolicy"),
@@ -67,6 +73,10 @@ TRIPS: dict[str, tuple[dict[str, Any], str]] = {
     "InstantRestoreExceedsRetention": (
         {"source": a_policy(retention=Retention(daily=2)), "target": SHORT_VAULTED, "standing": SHORT_VAULTED},
         "snapshots would be kept 2 days, vaulted recovery points 2",
+    ),
+    "SnapshotDaysOutOfRange": (
+        {"target": WEEKLY_TARGET, "standing": None},
+        "snapshots would be kept 2 days; its weekly schedule allows 5 to 20",
     ),
     "PolicyWriteQuota": ({"load": Load(new_policies=51, members={})}, "51 policies would be made"),
     "PolicyFull": ({"load": Load(members={"enhancedpolicy": (60, 41)})}, "would protect 101 VMs"),

@@ -73,6 +73,7 @@ ACTIONS: dict[str, tuple[MigrationRecord, list[VaultRecord], str]] = {
     "halted": (moving(STATE.HALTED), vaults({"Failed": 5}, halted="5"), "mend that, then retry"),
     "all moved": (moving(STATE.COMPLETED), vaults({"Migrated": 10}), "Nothing."),
     "some did not": (moving(STATE.COMPLETED), vaults({"Migrated": 9, "Drifted": 1}), "then retry them"),
+    "one was blocked on the way": (moving(STATE.COMPLETED), vaults({"Migrated": 9, "Blocked": 1}), "did not come"),
     "a plan": (
         a_migration(state=STATE.COMPLETED, planned=3, request=a_request(mode="plan")),
         vaults({"Planned": 3}),

@@ -56,6 +56,11 @@ def test_every_reason_that_the_app_gives_has_its_remedy() -> None:
     assert remedy_of(a_record(reason="SomethingNew")) == ""
 
 
+def test_what_a_rule_found_live_has_the_remedy_of_the_rule() -> None:
+    """A VM that drifted because a rule holds now is told what to do about that."""
+    assert "Undelete" in remedy_of(a_record(state=ItemState.DRIFTED, reason="SoftDeleted"))
+
+
 def test_advice_reads_as_advice() -> None:
     """A sentence each."""
     assert all(remedy.advice[0].isupper() and remedy.advice.endswith(".") for remedy in REMEDIES.values())

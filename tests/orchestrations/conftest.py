@@ -19,7 +19,7 @@ ACTIVITIES = (
     "advance_migration",
     "ensure_policy",
     "monitor_jobs",
-    "preflight_item",
+    "preflight_items",
     "change_policy",
     "cancel_job",
     "open_migration",

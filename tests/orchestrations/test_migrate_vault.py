@@ -9,7 +9,7 @@ import pytest
 from local_host.clock import SkippingClock
 from local_host.host import LocalHost
 from migration.cycle import STARTS_PER_CYCLE
-from migration.steps import Change, CycleAnswer, Gate
+from migration.steps import Change, CycleAnswer, Gate, Preflight
 from orchestrations.migrate_vault import NEXT_BATCH_SECONDS, OUTAGE_SECONDS
 from tests.orchestrations.conftest import Steps
 
@@ -17,7 +17,7 @@ ORDER = {"migrationId": "m1", "vaultKey": "v1"}
 FINISHED = CycleAnswer(start=(), wait_seconds=300, finished=True)
 IDLE = CycleAnswer(start=(), wait_seconds=300, finished=False, in_flight=1)
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
-READY = Gate(verdict="ready", checked_at=NOON, closes_at=NOON)
+GATE = Gate(checked_at=NOON, closes_at=NOON)
 WRITTEN = Change(verdict="written")
 ORCHESTRATOR_STARTED, ORCHESTRATOR_COMPLETED = 12, 13  # Durable's event types that frame an episode
 
@@ -25,6 +25,11 @@ ORCHESTRATOR_STARTED, ORCHESTRATOR_COMPLETED = 12, 13  # Durable's event types t
 def starting(*names: str) -> CycleAnswer:
     """A cycle in which these items' turn has come."""
     return CycleAnswer(start=names, wait_seconds=300, finished=False)
+
+
+def all_ready(order: dict[str, Any]) -> Any:
+    """Every item whose turn it is may be written."""
+    return msgspec.to_builtins(Preflight(ready=tuple(order["itemNames"]), gate=GATE))
 
 
 def script(steps: Steps, **answers: list[Any]) -> None:
@@ -62,46 +67,53 @@ async def test_the_policies_are_ensured_before_every_batch(
     script(
         steps,
         monitor_jobs=[starting("a"), IDLE, starting("b"), FINISHED],
-        preflight_item=[READY],
+        preflight_items=[all_ready],
         change_policy=[WRITTEN],
     )
     await run(engine, clock)
     assert len(steps.asked["ensure_policy"]) == 2
 
 
-async def test_each_item_passes_the_live_gate_before_its_write(
+async def test_items_pass_the_live_gate_before_their_write(
     engine: LocalHost, steps: Steps, clock: SkippingClock
 ) -> None:
-    """Only what is ready now is written, with the service's time of that look."""
-    gates = {"a": READY, "b": Gate(verdict="settled"), "c": READY}
-    script(steps, monitor_jobs=[starting("a", "b", "c"), FINISHED], change_policy=[WRITTEN])
-    steps.script["preflight_item"] = [lambda order: msgspec.to_builtins(gates[order["itemName"]])]
+    """One look at all whose turn it is; only what is ready now is written, with the service's time of that look."""
+    script(
+        steps,
+        monitor_jobs=[starting("a", "b", "c"), FINISHED],
+        preflight_items=[Preflight(ready=("a", "c"), gate=GATE)],
+        change_policy=[WRITTEN],
+    )
 
     await run(engine, clock)
 
-    assert sorted(order["itemName"] for order in steps.asked["preflight_item"]) == ["a", "b", "c"]
-    assert sorted((order["itemName"], order["gate"]["verdict"]) for order in steps.asked["change_policy"]) == [
-        ("a", "ready"),
-        ("c", "ready"),
-    ]
+    assert [order["itemNames"] for order in steps.asked["preflight_items"]] == [["a", "b", "c"]]
+    gate = msgspec.to_builtins(GATE)
+    asked = sorted((order["itemName"], order["gate"]) for order in steps.asked["change_policy"])
+    assert asked == [("a", gate), ("c", gate)]
+
+
+ONE = Preflight(ready=("a",), gate=GATE)
 
 
 @pytest.mark.parametrize(
-    ("gate", "change", "waited"),
+    ("preflight", "change", "waited"),
     [
-        (READY, WRITTEN, 300),
-        (READY, Change(verdict="settled"), NEXT_BATCH_SECONDS),
-        (Gate(verdict="settled"), WRITTEN, NEXT_BATCH_SECONDS),
-        (Gate(verdict="later"), WRITTEN, 300),
-        (Gate(verdict="later", stay_away_seconds=324), WRITTEN, NEXT_BATCH_SECONDS),
-        (READY, Change(verdict="later", stay_away_seconds=86_400), NEXT_BATCH_SECONDS),
+        (ONE, WRITTEN, 300),
+        (ONE, Change(verdict="settled"), NEXT_BATCH_SECONDS),
+        (ONE, Change(verdict="later"), 300),
+        (ONE, Change(verdict="later", stay_away_seconds=86_400), NEXT_BATCH_SECONDS),
+        (Preflight(gate=GATE), WRITTEN, NEXT_BATCH_SECONDS),
+        (Preflight(), WRITTEN, NEXT_BATCH_SECONDS),
+        (Preflight(later=True), WRITTEN, 300),
+        (Preflight(later=True, stay_away_seconds=324), WRITTEN, NEXT_BATCH_SECONDS),
     ],
 )
 async def test_how_long_it_waits_depends_on_what_the_service_said(
-    engine: LocalHost, steps: Steps, clock: SkippingClock, gate: Gate, change: Change, waited: int
+    engine: LocalHost, steps: Steps, clock: SkippingClock, preflight: Preflight, change: Change, waited: int
 ) -> None:
     """The poll interval; soon where nothing was written, whose place is others' now."""
-    script(steps, monitor_jobs=[starting("a"), FINISHED], preflight_item=[gate], change_policy=[change])
+    script(steps, monitor_jobs=[starting("a"), FINISHED], preflight_items=[preflight], change_policy=[change])
     assert await run(engine, clock) == timedelta(seconds=waited)
 
 
@@ -112,7 +124,7 @@ async def test_a_service_that_takes_no_writes_is_told_to_every_later_look(
     script(
         steps,
         monitor_jobs=[starting("a"), IDLE, FINISHED],
-        preflight_item=[Gate(verdict="later", stay_away_seconds=86_400)],
+        preflight_items=[Preflight(later=True, stay_away_seconds=86_400)],
     )
     began = clock.now()
     await run(engine, clock)
@@ -143,13 +155,16 @@ async def test_a_nudge_ends_the_wait(engine: LocalHost, steps: Steps, clock: Ski
     assert len(steps.asked["monitor_jobs"]) == 2
 
 
-@pytest.mark.parametrize("activity", ["ensure_policy", "monitor_jobs", "preflight_item", "change_policy"])
+@pytest.mark.parametrize("activity", ["ensure_policy", "monitor_jobs", "preflight_items", "change_policy"])
 async def test_an_outage_costs_time_and_nothing_else(
     engine: LocalHost, steps: Steps, clock: SkippingClock, activity: str
 ) -> None:
     """Whichever step gives up, the controller waits, looks again and goes on."""
     script(
-        steps, monitor_jobs=[starting("a"), starting("a"), FINISHED], preflight_item=[READY], change_policy=[WRITTEN]
+        steps,
+        monitor_jobs=[starting("a"), starting("a"), FINISHED],
+        preflight_items=[all_ready],
+        change_policy=[WRITTEN],
     )
     steps.script[activity] = [RuntimeError("the ledger does not answer"), *(steps.script[activity][-2:] or [None])]
 
@@ -163,7 +178,7 @@ async def test_a_generation_stays_small_however_many_start(
 ) -> None:
     """A cycle that starts as much as it may leaves a few hundred events, and the next generation begins anew."""
     names = [f"vm;iaasvmcontainerv2;rg;vm-{n:04}" for n in range(STARTS_PER_CYCLE)]
-    script(steps, monitor_jobs=[starting(*names), FINISHED], preflight_item=[READY], change_policy=[WRITTEN])
+    script(steps, monitor_jobs=[starting(*names), FINISHED], preflight_items=[all_ready], change_policy=[WRITTEN])
     with clock.standing_still():
         await engine.start("migrate_vault", ORDER, "m1:v1")
         await engine.settled()
@@ -173,5 +188,5 @@ async def test_a_generation_stays_small_however_many_start(
 
     # How many episodes the answers arrive in is the engine's affair; each has a beginning and an end of its own.
     framing = [event for event in full if event["EventType"] in (ORCHESTRATOR_STARTED, ORCHESTRATOR_COMPLETED)]
-    assert 4 * STARTS_PER_CYCLE < len(full) - len(framing) < 4 * STARTS_PER_CYCLE + 20
+    assert 2 * STARTS_PER_CYCLE < len(full) - len(framing) < 2 * STARTS_PER_CYCLE + 20
     assert len(await engine.history("m1:v1")) < 10

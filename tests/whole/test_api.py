@@ -1,5 +1,6 @@
 """The HTTP API: what it answers to callers who are right, and to those who are not."""
 
+import logging
 from typing import Any
 
 import aiohttp
@@ -8,7 +9,7 @@ import pytest
 from local_host.host import LocalHost
 from simulator import Simulator
 from tests.whole.callers import a_body, ask, finish, writes
-from tests.whole.conftest import OneClock
+from tests.whole.conftest import OneClock, function_app
 
 
 async def test_a_start_is_accepted_and_says_where_to_look(
@@ -155,3 +156,10 @@ async def test_there_is_nothing_to_approve_in_a_plan(
         body = word if verb == "approve" else {"approver": "ada"}
         status, problem = await ask(http, "POST", f"/api/migrations/m1/{verb}", body)
         assert (status, problem["detail"]) == (409, "the migration is Completed")
+
+
+def test_the_log_tells_of_migrations_not_of_requests() -> None:
+    """The Functions worker logs all from INFO on; azure-core would add two lines for each request, paid for by size."""
+    assert function_app.settings
+    assert not logging.getLogger("azure.core.pipeline.policies.http_logging_policy").isEnabledFor(logging.INFO)
+    assert logging.getLogger("triggers.timers").getEffectiveLevel() <= logging.WARNING
