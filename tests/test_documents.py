@@ -25,6 +25,7 @@ NOT_SOURCES = {"docs", "node_modules", "tests"}
 AZURES = {
     "AzureEventGrid",
     "Deny",
+    "accessControl",
     "appRoleAssignmentRequired",
     "ipSecurityRestrictions",
     "user_impersonation",

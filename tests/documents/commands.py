@@ -5,6 +5,7 @@ import inspect
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlsplit
@@ -176,8 +177,8 @@ def body_problem(body: str, kind: type[Any]) -> str:
 
 
 def _make(words: list[str]) -> str:
-    targets = set(re.findall(r"^([\w-]+):", MAKEFILE, re.MULTILINE))
-    unknown = [word for word in words if "=" not in word and word not in targets]
+    targets = [target.replace("%", "*") for target in re.findall(r"^([\w%-]+):", MAKEFILE, re.MULTILINE)]
+    unknown = [word for word in words if "=" not in word and not any(fnmatchcase(word, name) for name in targets)]
     return f"the Makefile has no {', '.join(unknown)}" if unknown else ""
 
 

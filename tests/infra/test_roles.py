@@ -189,9 +189,9 @@ def computed(file: BicepFile, value: Value, given: Mapping[str, Any]) -> Any:
 
 
 def methods_of(client: type) -> set[str]:
-    """What the app can ask of a client."""
+    """What the app can ask of a client; `get_items` asks `get_item` by itself."""
     names = {name for name, _ in inspect.getmembers(client, inspect.isfunction) if not name.startswith("_")}
-    return {f"{client.__name__}.{name}" for name in names - {"close"}}
+    return {f"{client.__name__}.{name}" for name in names - {"close", "get_item"}}
 
 
 class Noted:

@@ -45,9 +45,6 @@ GIVEN: Mapping[str, Any] = {
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "environment": lambda: {"resourceManager": "https://management.azure.com/"},
     "join": lambda items, separator: separator.join(items),
-    "length": len,
-    "split": lambda text, separator: text.split(separator),
-    "take": lambda items, count: items[:count],
 }
 
 
@@ -149,12 +146,12 @@ def test_in_the_public_cloud_azure_is_where_it_is_by_default() -> None:
     assert (deployed.arm_base_url, deployed.arm_scope) == (plain.arm_base_url, plain.arm_scope)
 
 
-def test_a_resource_group_is_allowed_as_its_subscription() -> None:
-    """The allow-list knows subscriptions and vaults; main.bicep gives it what it takes."""
-    scopes = [SUBSCRIPTION, f"{OTHER}/resourceGroups/rg-1", VAULT]
-    allowed = computed(MAIN.variables["allowedScopes"].value, {"backupScopes": scopes})
-    assert allowed == [SUBSCRIPTION, OTHER, VAULT]
-    assert Settings.from_env(environment(allowedScopes=allowed)).may_touch(VAULT)
+def test_what_the_roles_are_for_is_what_the_app_accepts() -> None:
+    """One parameter, and the app takes each form of it: subscriptions, resource groups, vaults."""
+    assert MAIN.modules["app"].params["allowedScopes"] == Name("backupScopes")
+    group = VAULT.partition("/providers/")[0]
+    for allowed in ([OTHER], [SUBSCRIPTION, group], [VAULT]):
+        assert Settings.from_env(environment(allowedScopes=allowed)).may_touch(VAULT)
 
 
 def test_an_override_of_host_json_names_what_is_there() -> None:
