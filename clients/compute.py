@@ -39,7 +39,7 @@ class ComputeClient:
         return await self._disks.get(subscription, lambda: self._read(path, DISKS_API_VERSION, wire.disk))
 
     async def _read(self, path: str, api_version: str, kind: Callable[[wire.Json], T]) -> list[T]:
-        return [kind(resource) async for page in self._arm.pages(path, api_version) for resource in page]
+        return [kind(resource) async for page in self._arm.pages(path, api_version) for resource in page.value]
 
     async def close(self) -> None:
         """Close the connections."""

@@ -25,7 +25,7 @@ class VaultClient:
     async def list_vaults(self, subscription: str) -> list[Vault]:
         """All vaults of a subscription that the app may see. Raises ArmError."""
         path = f"/subscriptions/{subscription}/providers/Microsoft.RecoveryServices/vaults"
-        return [wire.vault(vault) async for page in self._arm.pages(path, API_VERSION) for vault in page]
+        return [wire.vault(vault) async for page in self._arm.pages(path, API_VERSION) for vault in page.value]
 
     async def get_vault(self, vault: VaultId) -> Vault:
         """One vault. Raises ArmError; Refused with status 404 where it is gone, 403 beyond the allow-list."""
