@@ -1,18 +1,20 @@
 """One look at a vault: its jobs, its items where a job ended; then settle what ended and say what starts."""
 
 import asyncio
+import logging
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
+from typing import NoReturn
 
 import msgspec
 
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
-from clients.tables import Stale
+from clients.tables import PAGE, Stale
 from migration.cycle import (
     Cycle,
     Observation,
@@ -33,6 +35,8 @@ from migration.limits import QUIET_SECONDS, Share, idle_pace, pace
 from migration.model import Job, OperationOutcome, ProtectedItem, VaultId
 from migration.records import Control, ItemRecord, MigrationRecord, Shares, VaultRecord
 from migration.steps import CycleAnswer, VaultOrder
+
+log = logging.getLogger(__name__)
 
 AGAIN_AT_ONCE_SECONDS = 1
 DETAILS_PER_LOOK = 10  # of failed jobs; each is a read of its own
@@ -107,7 +111,7 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleAnswer:
     )
     shares = await ledger.read_shares(order.migration_id)
     if visit.migration.control is Control.STOP or shares.halted:
-        visit = visit.told_of(await _all_waiting(visit))
+        visit = await _with_all_who_wait(visit)
     if not worth_a_look(visit.records, visit.terms(shares, visit.may_write), visit.rest):
         # Without a look at the jobs nothing may start, whatever the other vaults leave room for meanwhile.
         seen = Observation(now=clients.clock(), jobs=())
@@ -121,38 +125,71 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleAnswer:
         return await _refused(visit, refused)
     except (Throttled, Unavailable) as trouble:
         return await _later(visit, trouble, visit.vault.unreadable_since)
-    visit = visit.told_of(await _first_waiting(visit, seen.jobs))
+    visit = await _with_those_who_may_start(visit, seen.jobs)
     cycle = await _decide(visit, shares, seen, visit.may_write)
-    vault = await _carry_out(visit, cycle, seen.now)
-    return _answer(cycle, *await _paces(visit, vault))
+    vault = await _carry_out(visit, cycle, seen.now, problem=next(iter(seen.hidden.values()), ""))
+    return _answer(cycle, *await _paces(visit, vault), note=vault.problem)
 
 
 # --- who waits
 
 
-async def _all_waiting(visit: Visit) -> list[ItemRecord]:
-    vault = visit.vault
-    return [record async for record in visit.clients.ledger.waiting_items(vault.migration_id, vault.vault_key)]
+async def _with_all_who_wait(visit: Visit) -> Visit:
+    """Raises Stale where there are more or fewer than the vault's counts say."""
+    told = visit.told_of([record async for record in _waiting(visit)])
+    if told.rest.waiting:
+        await _count_anew(visit)
+    return told
 
 
-async def _first_waiting(visit: Visit, jobs: Sequence[Job]) -> list[ItemRecord]:
-    """The VMs that wait, from the first on, until as many of them are free as could start, and one more."""
-    if visit.migration.control is not Control.GO or not visit.may_write:
-        return []
+async def _with_those_who_may_start(visit: Visit, jobs: Sequence[Job]) -> Visit:
+    """The VMs that wait, from the first on, until as many of them are free as could start, and one more.
+
+    Raises Stale where there are more or fewer than the vault's counts say.
+    """
+    if visit.migration.control is not Control.GO or not visit.may_write or visit.rest.waiting <= 0:
+        return visit
     running = [job for job in jobs if job.running]
     wanted, busy = could_start(visit.records, running, visit.migration.limits), {job.container for job in running}
+    if wanted <= 0:
+        return visit
     found: list[ItemRecord] = []
-    if wanted <= 0 or visit.rest.waiting <= 0:
-        return found
-    vault = visit.vault
-    waiting = visit.clients.ledger.waiting_items(vault.migration_id, vault.vault_key, page=wanted + 1)
-    async with aclosing(waiting):
+    async with aclosing(_waiting(visit, page=wanted + 1)) as waiting:
         async for record in waiting:
             found.append(record)
             wanted -= comes_first(record, busy)
             if wanted < 0:
-                break
-    return found
+                return visit.told_of(found)
+    told = visit.told_of(found)
+    if told.rest.waiting:
+        await _count_anew(visit)
+    return told
+
+
+def _waiting(visit: Visit, page: int = PAGE) -> AsyncGenerator[ItemRecord]:
+    return visit.clients.ledger.waiting_items(visit.vault.migration_id, visit.vault.vault_key, page)
+
+
+async def _make_sure_of_the_end(visit: Visit, cycle: Cycle) -> None:
+    """Nobody waits whom the counts forgot: a vault that has finished is not looked at again. Raises Stale."""
+    known = {record.item_name for record in cycle.records}
+    async with aclosing(_waiting(visit)) as waiting:
+        if cycle.waiting or any([record.item_name not in known async for record in waiting]):
+            await _count_anew(visit)
+
+
+async def _count_anew(visit: Visit) -> NoReturn:
+    """Counts and rows are written together, so only a hand in the table can make them differ. Raises Stale."""
+    ledger, vault = visit.clients.ledger, visit.vault
+    rows = await ledger.read_items(vault.migration_id, vault.vault_key)
+    counted = msgspec.structs.replace(vault, vms=len(rows), counts={}, reasons={}).counting(
+        record for record in rows if not record.uncounted
+    )
+    log.error(
+        "vault %s of %s was counted anew: %s, now %s", vault.vault_key, vault.migration_id, vault.ended, len(rows)
+    )
+    await ledger.write_vault(counted)
+    raise Stale(f"vault {vault.vault_key} was counted anew")
 
 
 # --- deciding
@@ -166,6 +203,8 @@ async def _decide(visit: Visit, shares: Shares, seen: Observation, writable: boo
     """
     for turn in range(SHARE_TRIES):
         cycle = next_cycle(visit.records, seen, visit.terms(shares, writable), visit.rest)
+        if cycle.finished:
+            await _make_sure_of_the_end(visit, cycle)
         try:
             await _count(visit, shares, cycle)
         except Stale:
@@ -182,14 +221,15 @@ async def _count(visit: Visit, shares: Shares, cycle: Cycle) -> None:
     counted = msgspec.structs.replace(
         shares, vaults={**shares.vaults, key: cycle.share}, halted=shares.halted or cycle.halted
     )
-    if shares.vaults.get(key, Share()) == cycle.share and shares.halted == counted.halted:
+    unchanged = shares.vaults.get(key, Share()) == cycle.share and shares.halted == counted.halted
+    if unchanged and not cycle.start:  # who starts VMs must know that the others have not moved meanwhile
         return
     if (await ledger.read_vault(visit.vault.migration_id, key)).etag != visit.vault.etag:
         raise Overtaken(key)
     await ledger.write_shares(counted)
 
 
-async def _carry_out(visit: Visit, cycle: Cycle, now: datetime) -> VaultRecord:
+async def _carry_out(visit: Visit, cycle: Cycle, now: datetime, problem: str = "") -> VaultRecord:
     """Write what was decided; answers the vault's record."""
     ledger, before = visit.clients.ledger, visit.vault
     quiet = not cycle.changed and not cycle.start
@@ -197,7 +237,7 @@ async def _carry_out(visit: Visit, cycle: Cycle, now: datetime) -> VaultRecord:
         before,
         counts=cycle.counts,
         reasons=cycle.ended.reasons,
-        problem="" if visit.may_write else before.problem,
+        problem=problem or ("" if visit.may_write else before.problem),
         halted=cycle.halted,
         finished=cycle.finished,
         checked_at=now,
@@ -205,12 +245,23 @@ async def _carry_out(visit: Visit, cycle: Cycle, now: datetime) -> VaultRecord:
         unreadable_since=None,
     )
     await ledger.write_cycle(before, vault, cycle.changed)
-    ended = {record.item_name for record in cycle.changed if record.ended}
-    if cycle.finished or ended:
-        await ledger.release(vault.vault_key, visit.migration.migration_id, None if cycle.finished else ended)
     if cycle.finished:
+        await ledger.release(vault.vault_key, vault.migration_id)
         await ledger.forget_reader(*_reader(visit))
+    elif any(record.ended for record in cycle.changed):
+        await ledger.release(vault.vault_key, vault.migration_id, await _ended_claims(visit, cycle))
     return vault
+
+
+async def _ended_claims(visit: Visit, cycle: Cycle) -> set[str]:
+    """Whom the migration still holds although they have ended: in this cycle, or in one that a crash cut short."""
+    vault, ledger = visit.vault, visit.clients.ledger
+    known = {record.item_name: record for record in cycle.records}
+    held = await ledger.claims(vault.vault_key, vault.migration_id)
+    strangers = [
+        await ledger.read_item(vault.migration_id, vault.vault_key, name) for name in held if name not in known
+    ]
+    return {record.item_name for record in (*known.values(), *strangers) if record.ended}
 
 
 # --- a vault that can't be read
@@ -221,7 +272,7 @@ async def _refused(visit: Visit, refused: Refused) -> CycleAnswer:
     since = visit.vault.unreadable_since or now
     if now - since <= timedelta(hours=visit.migration.limits.job_timeout_hours):
         return await _later(visit, refused, since)
-    visit = visit.told_of(await _all_waiting(visit))
+    visit = await _with_all_who_wait(visit)
     cycle = give_up(visit.records, str(refused), now, visit.rest.ended)
     await _count(visit, await visit.clients.ledger.read_shares(visit.migration.migration_id), cycle)
     await _carry_out(visit, cycle, now)
@@ -238,7 +289,7 @@ async def _later(
     wait = max(wait, trouble.seconds if isinstance(trouble, Throttled) else 0)
     rest = visit.rest
     unchanged = Cycle(records=tuple(visit.records), changed=(), share=Share(), ended=rest.ended, waiting=rest.waiting)
-    return _answer(unchanged, wait, soonest, note=str(trouble)[:500])
+    return _answer(unchanged, wait, soonest, note=str(trouble))
 
 
 # --- waiting
@@ -272,7 +323,7 @@ def _answer(cycle: Cycle, wait_seconds: int, soonest_seconds: int = 0, note: str
         finished=cycle.finished,
         in_flight=cycle.in_flight,
         waiting=cycle.waiting,
-        note=note or cycle.halted,
+        note=note[:500] or cycle.halted,
     )
 
 
@@ -296,28 +347,28 @@ async def _observe(visit: Visit) -> Observation:
         if explained:
             jobs[job_id] = explained
             unread.remove(job_id)
-    items = await _items(visit, to_verify(quiet, jobs.values()))
+    items, hidden = await _items(visit, to_verify(quiet, jobs.values()))
     operations = {
         record.item_name: await _operation(clients, vault, record.operation_id)
         for record in unseen(quiet, jobs.values(), recent.now)
     }
-    return Observation(now=recent.now, jobs=tuple(jobs.values()), items=items, operations=operations, unread=unread)
+    return Observation(
+        now=recent.now,
+        jobs=tuple(jobs.values()),
+        items=items,
+        hidden=hidden,
+        operations=operations,
+        unread=unread,
+    )
 
 
-async def _items(visit: Visit, records: Sequence[ItemRecord]) -> dict[str, ProtectedItem]:
-    """What the service shows of these VMs now; nothing of those that are gone. Raises ArmError."""
+async def _items(visit: Visit, records: Sequence[ItemRecord]) -> tuple[dict[str, ProtectedItem], dict[str, str]]:
+    """What the service shows of these VMs now, and why it does not show some. Raises Throttled and Unavailable."""
     ids = [record.item_id for record in records]
     seen = await visit.clients.backup.get_items(VaultId.parse(visit.vault.vault_id), ids, visit.vault.vms)
-    shown: dict[str, ProtectedItem] = {}
-    for record in records:
-        match seen.items[record.item_id]:
-            case ProtectedItem() as item:
-                shown[record.item_name] = item
-            case refused if refused.status != 404:
-                raise refused
-            case _:
-                continue
-    return shown
+    by_name = {record.item_name: seen.items[record.item_id] for record in records}
+    hidden = {name: str(item) for name, item in by_name.items() if isinstance(item, Refused) and item.status != 404}
+    return {name: item for name, item in by_name.items() if isinstance(item, ProtectedItem)}, hidden
 
 
 async def _details(clients: Clients, vault: VaultId, job: Job) -> Job | None:

@@ -9,7 +9,7 @@ from migration.preflight import blocking, inspect_live
 from migration.records import ItemRecord, ItemState
 from migration.steps import Gate, ItemsOrder, Preflight
 
-OPEN_FOR = timedelta(minutes=2)  # a write that is later than this needs another look
+OPEN_FOR = timedelta(minutes=2)  # a write that comes later needs another look
 Drift = tuple[ItemState, str, str]  # what becomes of a VM that is not what was planned: state, reason, message
 
 
@@ -24,6 +24,7 @@ async def preflight_items(clients: Clients, order: ItemsOrder) -> Preflight:
     records = await clients.ledger.waiting_among(order.migration_id, order.vault_key, order.item_names)
     if not records:
         return Preflight()
+    closes_at = clients.clock() + OPEN_FOR  # from before the look, however long it takes
     try:
         seen = await clients.backup.get_items(
             VaultId.parse(vault.vault_id), [record.item_id for record in records], vault.vms
@@ -40,7 +41,7 @@ async def preflight_items(clients: Clients, order: ItemsOrder) -> Preflight:
     )
     return Preflight(
         ready=tuple(name for name, drift in drifts.items() if not drift),
-        gate=Gate(checked_at=now, closes_at=clients.clock() + OPEN_FOR),
+        gate=Gate(checked_at=now, closes_at=closes_at),
     )
 
 

@@ -40,26 +40,24 @@ async def survey_vault(clients: Clients, order: VaultOrder) -> Survey:
         return Survey(done=False, stay_away_seconds=seconds)
     plan = plan_vault(vault, facts, migration.request)
     tally = Tally().plus(plan.records)
-    try:
-        await clients.ledger.write_plan(vault, plan.records)
-    except Unkeepable as unkeepable:
-        await clients.ledger.write_vault(msgspec.structs.replace(vault, surveyed=True, problem=str(unkeepable)))
-        return DONE
-    await clients.ledger.write_vault(
-        msgspec.structs.replace(
-            vault,
-            surveyed=True,
-            problem="",
-            targets=plan.targets,
-            sources=plan.sources,
-            matched=plan.matched,
-            plan_hash=hash_vault_plan(plan.records, plan.targets, plan.sources),
-            plan=plan.summary,
-            vms=len(plan.records),
-            counts=tally.states,
-            reasons=tally.reasons,
-        )
+    surveyed = msgspec.structs.replace(
+        vault,
+        surveyed=True,
+        problem="",
+        targets=plan.targets,
+        sources=plan.sources,
+        matched=plan.matched,
+        plan_hash=hash_vault_plan(plan.records, plan.targets, plan.sources),
+        plan=plan.summary,
+        vms=len(plan.records),
+        counts=tally.states,
+        reasons=tally.reasons,
     )
+    try:
+        await clients.ledger.write_plan(vault, surveyed, plan.records)
+    except Unkeepable as unkeepable:
+        vault = await clients.ledger.read_vault(order.migration_id, order.vault_key)
+        await clients.ledger.write_vault(msgspec.structs.replace(vault, surveyed=True, problem=str(unkeepable)))
     return DONE
 
 

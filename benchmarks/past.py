@@ -55,7 +55,7 @@ async def fill(ledger: Ledger, number: int, vaults: int, vms_per_vault: int) -> 
     ]
     await ledger.insert_vaults(records)
     for vault in await ledger.read_vaults(record.migration_id):
-        await ledger.write_plan(vault, [_item(vault, n, requested) for n in range(vms_per_vault)])
+        await ledger.write_plan(vault, vault, [_item(vault, n, requested) for n in range(vms_per_vault)])
 
 
 def _item(vault: VaultRecord, number: int, written: datetime) -> ItemRecord:

@@ -64,6 +64,7 @@ from migration.records import (
 
 MOST_SCANNED = 5000  # rows that one page of a filtered list looks at
 MOST_READ = 300  # the same, where each is a read of its own
+BESIDE_THE_VAULT = BATCH - 1  # rows that go into a transaction with their vault's
 
 
 class ItemFilter(Value, frozen=True):
@@ -223,14 +224,15 @@ class Ledger(Claims, Watches):
         `before` is the vault's record as it was read, `after` counts all that have ended among the VMs. Each
         transaction counts what it settles, so that rows and counts agree whatever interrupts this.
         """
-        left = list(records)
-        while len(left) >= BATCH:
-            chunk, left = left[: BATCH - 1], left[BATCH - 1 :]
-            before = before.counting(chunk)
-            etag, *_ = await self._transact("items", [_update(before), *map(_update, chunk)])
-            before = msgspec.structs.replace(before, etag=etag)
-        last = msgspec.structs.replace(after, etag=before.etag)
-        await self._transact("items", [_update(last), *map(_update, left)])
+        *first, last = list(chunks(records, BESIDE_THE_VAULT)) or [()]
+        for chunk in first:
+            before = await self._with_vault(before.counting(chunk), [_update(record) for record in chunk])
+        await self._with_vault(msgspec.structs.replace(after, etag=before.etag), [_update(record) for record in last])
+
+    async def _with_vault(self, vault: VaultRecord, operations: Sequence[Any]) -> VaultRecord:
+        """Write the vault's record and some of its rows, or nothing; answers the record with its new ETag."""
+        etag, *_ = await self._transact("items", [_update(vault), *operations])
+        return msgspec.structs.replace(vault, etag=etag)
 
     # --- items
 
@@ -310,15 +312,14 @@ class Ledger(Claims, Watches):
         """Replace the records of many VMs of one migration. Raises Stale; then some may have been written."""
         await self._transact_all("items", [_update(record) for record in records])
 
-    async def write_plan(self, vault: VaultRecord, records: Sequence[ItemRecord]) -> None:
+    async def write_plan(self, before: VaultRecord, after: VaultRecord, records: Sequence[ItemRecord]) -> None:
         """Make these the only records of a vault in a migration, whatever an interrupted survey left behind.
 
-        `vault` is the record as the survey read it. Raises Stale where another survey has come further meanwhile: its
-        rows may be in flight already. Checked between reading the rows and writing them, and by the ETag of each.
+        `before` is the vault's record as the survey read it, `after` the one that counts them. Raises Stale where
+        another survey has written anything meanwhile: its rows may be in flight already. Every transaction changes the
+        vault's record too, so that of two surveys one gets no further than its first.
         """
-        standing = {record.item_name: record for record in await self.read_items(vault.migration_id, vault.vault_key)}
-        if (await self.read_vault(vault.migration_id, vault.vault_key)).etag != vault.etag:
-            raise Stale(f"vault {vault.vault_key} was surveyed meanwhile")
+        standing = {record.item_name: record for record in await self.read_items(before.migration_id, before.vault_key)}
         planned = {record.item_name for record in records}
         operations: list[Any] = [
             ("delete", keys(*_item_keys(record)), unless_changed(record.etag))
@@ -333,8 +334,11 @@ class Ledger(Claims, Watches):
                 if old
                 else ("create", entity_of(*_item_keys(record), record))
             )
-        await self._transact_all("items", operations)
+        *first, last = list(chunks(operations, BESIDE_THE_VAULT)) or [()]
+        for chunk in first:
+            before = await self._with_vault(before, chunk)
         await self._note_vms(records)
+        await self._with_vault(msgspec.structs.replace(after, etag=before.etag), last)
 
     async def _note_vms(self, records: Iterable[ItemRecord]) -> None:
         """Note where each VM is protected; whoever asks for a VM by its own id finds its item by this."""

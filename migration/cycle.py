@@ -57,12 +57,14 @@ class Terms:
 class Observation:
     """What a cycle saw: jobs of the vault, its items where a job ended, operations that never showed a job.
 
-    `unread` are the ids of failed jobs whose errors are still to be read.
+    `hidden` says why the service did not show some items, `unread` are the ids of failed jobs whose errors are still
+    to be read.
     """
 
     now: datetime
     jobs: Sequence[Job]
     items: Mapping[str, ProtectedItem] = field(default_factory=dict[str, ProtectedItem])
+    hidden: Mapping[str, str] = field(default_factory=dict[str, str])
     operations: Mapping[str, OperationOutcome] = field(default_factory=dict[str, OperationOutcome])
     unread: Set[str] = frozenset()
 
@@ -75,7 +77,8 @@ class Rest:
     waiting: int = 0
 
 
-NOTHING = Rest()
+NO_REST = Rest()
+NONE_ENDED = Tally()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +117,7 @@ class Cycle:
         return dict(sorted((+states).items()))
 
 
-def worth_a_look(records: Sequence[ItemRecord], terms: Terms, rest: Rest = NOTHING) -> bool:
+def worth_a_look(records: Sequence[ItemRecord], terms: Terms, rest: Rest = NO_REST) -> bool:
     """Whether the vault's jobs matter now: a VM is in flight, or could start.
 
     A vault that only waits, for its turn, for people or for the service, costs no read of its jobs; neither does one
@@ -127,7 +130,7 @@ def worth_a_look(records: Sequence[ItemRecord], terms: Terms, rest: Rest = NOTHI
     )
 
 
-def share_of(records: Iterable[ItemRecord], ended: Tally = NOTHING.ended) -> Share:
+def share_of(records: Iterable[ItemRecord], ended: Tally = NONE_ENDED) -> Share:
     """What these records count for the limits, and the VMs that have ended besides."""
     states = Counter(record.state.value for record in records if record.reason not in NOBODYS_FAILURE)
     states.update(ended.states)
@@ -210,7 +213,7 @@ def observed_since(records: Iterable[ItemRecord]) -> datetime | None:
     return min(starts) - CLOCK_SLACK if starts else None
 
 
-def next_cycle(records: Sequence[ItemRecord], seen: Observation, terms: Terms, rest: Rest = NOTHING) -> Cycle:
+def next_cycle(records: Sequence[ItemRecord], seen: Observation, terms: Terms, rest: Rest = NO_REST) -> Cycle:
     """Decide a cycle.
 
     `records` are those in flight, those that have ended uncounted, and those that wait and come first; `rest` are all
@@ -242,14 +245,14 @@ def next_cycle(records: Sequence[ItemRecord], seen: Observation, terms: Terms, r
         ended=rest.ended.plus(record for record in after if record.ended),
         waiting=waiting,
         start=tuple(record.item_name for record in free[:starting]),
-        more=starting < min(places, len(free)) or bool(waiting and (halted or stopped)),
+        more=starting < min(places, len(free)) or (waiting > 0 and bool(halted or stopped)),
         cancel=_to_cancel(after, by_container) if stopped and terms.cancel_jobs else (),
-        finished=not here.in_flight and not waiting,
+        finished=not here.in_flight and waiting <= 0,
         halted=halted,
     )
 
 
-def give_up(records: Sequence[ItemRecord], why: str, now: datetime, ended: Tally = NOTHING.ended) -> Cycle:
+def give_up(records: Sequence[ItemRecord], why: str, now: datetime, ended: Tally = NONE_ENDED) -> Cycle:
     """The last cycle of a vault that has not let itself be read for too long: what is not over, is over now.
 
     `records` are all that have not ended, or not been counted; `ended` the others.
@@ -374,7 +377,7 @@ def _follow(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: 
     if configured and configured.id in seen.unread and not _too_late(record, seen, limits):
         return record
     if configured:
-        return _settle(record, configured, ended, seen)
+        return _settle(record, configured, ended, seen, limits)
     if operation and operation.succeeded is False:
         error = operation.error or JobError(title="OperationFailed", message="the operation failed without a job")
         return _failed(record, error, seen)
@@ -388,7 +391,7 @@ def _follow(record: ItemRecord, jobs: Sequence[Job], seen: Observation, limits: 
     return _give_up_late(record, None, seen, limits)
 
 
-def _settle(record: ItemRecord, job: Job, ended: Sequence[Job], seen: Observation) -> ItemRecord:
+def _settle(record: ItemRecord, job: Job, ended: Sequence[Job], seen: Observation, limits: Limits) -> ItemRecord:
     """The migration's job has ended: what became of the VM?"""
     if job.status not in ENDED_WELL:
         fallback = JobError(title=f"Job{job.status}", message=f"the job ended as {job.status}")
@@ -397,10 +400,13 @@ def _settle(record: ItemRecord, job: Job, ended: Sequence[Job], seen: Observatio
     if item and _shows_target(record, seen):
         warnings = _warnings(record, job, ended, item)
         return record.to(ItemState.MIGRATED, job_id=job.id, warnings=warnings, settled_at=seen.now)
-    if seen.now - (job.ended_at or job.started_at) <= VERIFY_GRACE:
+    hidden = seen.hidden.get(record.item_name)
+    patience = timedelta(hours=limits.job_timeout_hours) if hidden else VERIFY_GRACE
+    if seen.now - (job.ended_at or job.started_at) <= patience:
         return record
     shown = item.policy_id.rpartition("/")[2] or "no policy" if item else "no such item"
-    error = JobError(title="NotVerified", message=f"the job ended as {job.status}, but the item shows {shown}")
+    told = f"the item can't be read: {hidden}" if hidden else f"the item shows {shown}"
+    error = JobError(title="NotVerified", message=f"the job ended as {job.status}, but {told}")
     return _failed(record, error, seen, job)
 
 

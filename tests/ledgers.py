@@ -13,5 +13,5 @@ async def write_plan(ledger: Ledger, migration_id: str, vault_key: str, records:
     """Write the plan of a vault and its counts, and the vault where the ledger has none yet."""
     await ledger.insert_vaults([a_vault(migration_id=migration_id, vault_key=vault_key)])
     vault = await ledger.read_vault(migration_id, vault_key)
-    await ledger.write_plan(vault, records)
-    await ledger.write_vault(msgspec.structs.replace(vault, vms=len(records)).counting(records))
+    counted = msgspec.structs.replace(vault, vms=len(records), counts={}, reasons={}).counting(records)
+    await ledger.write_plan(vault, counted, records)

@@ -325,3 +325,13 @@ async def test_reading_writes_nothing(simulator: Simulator, backup: BackupClient
     assert {request.method for request in simulator.log.requests} == {"GET"}
     assert simulator.log.counts()[ITEM_READ] == 1
     assert ITEM_WRITE not in simulator.log.counts()
+
+
+async def test_items_read_one_by_one_are_as_old_as_the_first() -> None:
+    """The time of a look at several is that of the earliest answer: what came later began later."""
+    item = {"id": item_id(), "properties": {"policyId": STANDARD}}
+    late = {"Date": "Mon, 02 Nov 2026 09:00:00 GMT"}
+    async with CannedAzure(Canned(body=item), Canned(body=item, headers=late)) as azure:
+        seen = await azure.backup.get_items(VAULT_1, [item_id("a"), item_id("b")], out_of=1000)
+    assert seen.now is not None
+    assert seen.now < datetime(2026, 11, 2, 9, tzinfo=UTC)

@@ -1,5 +1,6 @@
 """The ledger on a real table engine (Azurite): nothing lost, nothing overwritten, nothing of somebody else."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
@@ -531,15 +532,27 @@ async def test_a_late_survey_does_not_touch_rows_that_have_moved_on(ledger: Ledg
     """Two surveys of a vault: the one that comes too late is Stale before it writes a row."""
     await ledger.insert_vaults([a_vault()])
     early = late = await ledger.read_vault("m1", VAULT_KEY)
-    await ledger.write_plan(early, records(2))
-    await ledger.write_vault(msgspec.structs.replace(early, surveyed=True))
+    await ledger.write_plan(early, msgspec.structs.replace(early, surveyed=True), records(2))
     started = (await ledger.read_items("m1", VAULT_KEY))[0].to(ItemState.STARTING, claimed_at=NOW)
     await ledger.write_item(started)
 
     with pytest.raises(Stale):
-        await ledger.write_plan(late, records(2))
+        await ledger.write_plan(late, late, records(2))
 
     assert [record.state for record in await ledger.read_items("m1", VAULT_KEY)] == [
         ItemState.STARTING,
         ItemState.PLANNED,
     ]
+
+
+async def test_of_two_surveys_at_once_one_gets_no_further(ledger: Ledger) -> None:
+    """Rows and counts are one survey's, never the rows of the one and the counts of the other."""
+    await ledger.insert_vaults([a_vault()])
+    before = await ledger.read_vault("m1", VAULT_KEY)
+    plans = [records(BATCH + 50), records(BATCH + 20)]
+    written = await asyncio.gather(
+        *(ledger.write_plan(before, msgspec.structs.replace(before, vms=len(plan)), plan) for plan in plans),
+        return_exceptions=True,
+    )
+    assert sorted(isinstance(one, Stale) for one in written) == [False, True]
+    assert (await ledger.read_vault("m1", VAULT_KEY)).vms == len(await ledger.read_items("m1", VAULT_KEY))
