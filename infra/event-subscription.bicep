@@ -7,9 +7,6 @@ param topicName string
 @description('Required. Resource id of the function app.')
 param functionAppId string
 
-@description('Optional. Name of the event subscription.')
-param eventSubscriptionName string = 'vault-writes'
-
 @description('Optional. Resource id of the storage account for events that could not be delivered; empty: they are dropped. The topic\'s identity must be allowed to write there.')
 param deadLetterStorageId string = ''
 
@@ -31,9 +28,12 @@ var deadLetters = {
   }
 }
 
+// A topic may serve several apps, each by a subscription of its own. alerts.bicep knows the name too.
+var appName = last(split(functionAppId, '/'))
+
 resource vaultWrites 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
   parent: topic
-  name: eventSubscriptionName
+  name: 'vault-writes-${appName}'
   properties: {
     eventDeliverySchema: 'EventGridSchema'
     destination: {

@@ -49,7 +49,7 @@ param existingSystemTopicResourceGroup string = ''
 @description('Optional. Whether there is an Event Grid topic that tells other programs what becomes of migrations.')
 param noticeTopic bool = false
 
-@description('Optional. Whether a Durable Task Scheduler keeps the task hub, instead of the storage account.')
+@description('Optional. Whether a Durable Task Scheduler keeps the task hub, instead of the storage account; it needs another host.json.')
 param useDurableTaskScheduler bool = false
 
 @description('Optional. More application settings, by name, such as EVENT_MODE or AUDIT_SCHEDULE; they win over the deployment\'s own.')
@@ -198,7 +198,7 @@ module app 'modules/app.bicep' = {
   dependsOn: [roles]
 }
 
-module easyAuth 'modules/easy-auth.bicep' = if (!empty(entraClientId)) {
+module easyAuth 'modules/easy-auth.bicep' = {
   name: 'easy-auth'
   scope: group
   params: {
@@ -218,6 +218,7 @@ module alerts 'modules/alerts.bicep' = {
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
     alertEmails: alertEmails
+    appName: app.outputs.name
     systemTopicId: vaultEvents ? events!.outputs.topicId : ''
   }
 }

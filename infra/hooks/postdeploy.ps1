@@ -4,7 +4,7 @@ $ErrorActionPreference = 'Stop'
 $PSNativeCommandUseErrorActionPreference = $false # az's exit code is looked at below
 
 if (-not $env:AZURE_SYSTEM_TOPIC_NAME) {
-    Write-Host 'Vault events are off (vaultEvents): there is no event subscription to make.'
+    Write-Host 'Vault events are off (vaultEvents): no event subscription is made. To delete one: docs/deploy.md, "Events".'
     exit 0
 }
 
@@ -25,7 +25,7 @@ for ($attempts = 4; $attempts -ge 0; $attempts--) {
     az deployment group create `
         --subscription $env:AZURE_SUBSCRIPTION_ID `
         --resource-group $env:AZURE_SYSTEM_TOPIC_RESOURCE_GROUP `
-        --name vault-writes `
+        --name "vault-writes-$(($env:AZURE_FUNCTION_APP_ID -split '/')[-1])" `
         --template-file $template `
         --parameters `
             "topicName=$env:AZURE_SYSTEM_TOPIC_NAME" `

@@ -4,7 +4,7 @@
 set -eu
 
 if [ -z "${AZURE_SYSTEM_TOPIC_NAME:-}" ]; then
-  echo "Vault events are off (vaultEvents): there is no event subscription to make."
+  echo "Vault events are off (vaultEvents): no event subscription is made. To delete one: docs/deploy.md, \"Events\"."
   exit 0
 fi
 
@@ -25,7 +25,7 @@ attempts=5
 while ! az deployment group create \
   --subscription "$AZURE_SUBSCRIPTION_ID" \
   --resource-group "$AZURE_SYSTEM_TOPIC_RESOURCE_GROUP" \
-  --name vault-writes \
+  --name "vault-writes-${AZURE_FUNCTION_APP_ID##*/}" \
   --template-file "$(dirname "$0")/../event-subscription.bicep" \
   --parameters \
     topicName="$AZURE_SYSTEM_TOPIC_NAME" \

@@ -19,11 +19,11 @@ param workspaceId string
 @description('Optional. Addresses that are told; with none the alerts still fire and are seen in the portal.')
 param alertEmails array = []
 
-@description('Optional. Resource id of the Event Grid system topic that delivers vault events; empty: no dead-letter alert.')
+@description('Optional. Resource id of the Event Grid system topic that delivers vault events; empty: no alert of lost events.')
 param systemTopicId string = ''
 
-@description('Optional. Name of the app\'s event subscription on that topic.')
-param eventSubscriptionName string = 'vault-writes'
+@description('Required. Name of the function app, which its event subscription on that topic is named after.')
+param appName string
 
 var byMigration = { name: 'migration', operator: 'Include', values: ['*'] }
 var byState = { name: 'state', operator: 'Include', values: ['*'] }
@@ -36,7 +36,7 @@ var rules = [
   {
     name: 'migration-stopped'
     title: 'a migration was halted or has failed'
-    description: 'Failures stopped the migration (Halted), or it could not go on (Failed). Its status says why and what to do next.'
+    description: 'Failures stopped the migration (Halted), or it could not go on with VMs begun (Failed). Its status says why and what to do next.'
     query: loadTextContent('../queries/migrations-stopped.kql')
     severity: 1
     every: 'PT5M'
@@ -44,6 +44,18 @@ var rules = [
     operator: 'GreaterThan'
     threshold: 0
     dimensions: [byMigration, byState]
+  }
+  {
+    name: 'plan-failed'
+    title: 'a plan could not be made'
+    description: 'A plan or a migration has failed before any VM was begun: its request asks for what is not there or costs too much, or a vault can\'t be read. Its status says which.'
+    query: loadTextContent('../queries/plans-failed.kql')
+    severity: 3
+    every: 'PT5M'
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+    dimensions: [byMigration]
   }
   {
     name: 'migration-stuck'
@@ -60,7 +72,7 @@ var rules = [
   {
     name: 'watchdog-silent'
     title: 'the app does not work'
-    description: 'The watchdog, which runs every five minutes, has not come through: storage, identity or the app itself is in trouble. Look at GET /api/health/ready.'
+    description: 'The watchdog, which runs every five minutes, has not come through: storage, identity or the app itself is in trouble, or its code has not been published yet. Look at GET /api/health/ready.'
     query: loadTextContent('../queries/watchdog-silent.kql')
     severity: 1
     every: 'PT15M'
@@ -128,42 +140,58 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   }
 ]
 
-// A container of dead letters tells nobody of what is put into it, but the topic counts it.
-resource deadLetters 'Microsoft.Insights/metricAlerts@2018-03-01' = if (!empty(systemTopicId)) {
-  name: 'dead-letters-${resourceToken}'
-  location: 'global'
-  tags: tags
-  properties: {
-    description: '${environmentName}: events of vaults could not be delivered. Their vaults are not planned until the audit, or somebody, plans them.'
-    severity: 2
-    enabled: true
-    scopes: [systemTopicId]
-    evaluationFrequency: 'PT5M'
-    windowSize: 'PT15M'
-    autoMitigate: true
-    criteria: {
-      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: [
-        {
-          name: 'dead-lettered'
-          criterionType: 'StaticThresholdCriterion'
-          metricNamespace: 'Microsoft.EventGrid/systemTopics'
-          metricName: 'DeadLetteredCount'
-          timeAggregation: 'Total'
-          operator: 'GreaterThan'
-          threshold: 0
-          dimensions: [
-            {
-              name: 'EventSubscriptionName'
-              operator: 'Include'
-              values: [eventSubscriptionName]
-            }
-          ]
-          // The metric exists from the first dead letter on, and the event subscription comes after the code.
-          skipMetricValidation: true
-        }
-      ]
-    }
-    actions: empty(alertEmails) ? [] : [{ actionGroupId: people.id }]
+// Where lost events went tells nobody by itself, but the topic counts them. Without a place for dead letters they are
+// dropped. The criteria of one alert would all have to be met, so each metric has its own.
+var losses = [
+  {
+    name: 'dead-letters'
+    metric: 'DeadLetteredCount'
+    outcome: 'were put into the dead-letter container'
   }
-}
+  {
+    name: 'dropped-events'
+    metric: 'DroppedEventCount'
+    outcome: 'were dropped'
+  }
+]
+
+resource lostEvents 'Microsoft.Insights/metricAlerts@2018-03-01' = [
+  for loss in (empty(systemTopicId) ? [] : losses): {
+    name: '${loss.name}-${resourceToken}'
+    location: 'global'
+    tags: tags
+    properties: {
+      description: '${environmentName}: events of vaults could not be delivered and ${loss.outcome}. Their vaults are not planned until the audit, or somebody, plans them.'
+      severity: 2
+      enabled: true
+      scopes: [systemTopicId]
+      evaluationFrequency: 'PT5M'
+      windowSize: 'PT15M'
+      autoMitigate: true
+      criteria: {
+        'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+        allOf: [
+          {
+            name: loss.name
+            criterionType: 'StaticThresholdCriterion'
+            metricNamespace: 'Microsoft.EventGrid/systemTopics'
+            metricName: loss.metric
+            timeAggregation: 'Total'
+            operator: 'GreaterThan'
+            threshold: 0
+            dimensions: [
+              {
+                name: 'EventSubscriptionName'
+                operator: 'Include'
+                values: ['vault-writes-${appName}'] // as event-subscription.bicep names it
+              }
+            ]
+            // A metric exists from its first event on, and the event subscription comes after the code.
+            skipMetricValidation: true
+          }
+        ]
+      }
+      actions: empty(alertEmails) ? [] : [{ actionGroupId: people.id }]
+    }
+  }
+]

@@ -140,10 +140,8 @@ var settings = {
   ALLOWED_SCOPES: join(allowedScopes, ',')
 }
 
-// The same host.json serves both backends: these override it where the scheduler is used.
+// That the scheduler is used is said by infra/host.scheduler.json, which is then published as host.json.
 var schedulerSettings = {
-  AzureFunctionsJobHost__extensions__durableTask__storageProvider__type: 'azureManaged'
-  AzureFunctionsJobHost__extensions__durableTask__storageProvider__connectionStringName: 'DURABLE_TASK_SCHEDULER'
   DURABLE_TASK_SCHEDULER: 'Endpoint=${schedulerEndpoint};Authentication=ManagedIdentity;ClientID=${identityClientId}'
 }
 

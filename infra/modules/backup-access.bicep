@@ -30,10 +30,14 @@ param resourceGuardRoleId string
 // Whoever deploys this must be allowed to write role definitions and assignments in every subscription named here. What
 // is taken out of a list keeps its assignment until somebody deletes that: a deployment adds and changes, no more.
 
+// Without the slash that an id may end with, as the app's ALLOWED_SCOPES are read.
+var scopes = [for id in backupScopes: endsWith(id, '/') ? substring(toLower(id), 0, length(id) - 1) : toLower(id)]
+var guards = [for id in resourceGuardIds: endsWith(id, '/') ? substring(id, 0, length(id) - 1) : id]
+
 // The id of a subscription has 3 parts ('', 'subscriptions', its name), of a resource group 5, of a vault 9.
-var subscriptionOfEach = [for id in backupScopes: split(toLower(id), '/')[2]]
-var wholeOrNone = [for id in backupScopes: (length(split(id, '/')) == 3) ? [split(toLower(id), '/')[2]] : []]
-var narrowOrNone = [for id in backupScopes: (length(split(id, '/')) == 3) ? [] : [toLower(id)]]
+var subscriptionOfEach = [for id in scopes: split(id, '/')[2]]
+var wholeOrNone = [for id in scopes: (length(split(id, '/')) == 3) ? [split(id, '/')[2]] : []]
+var narrowOrNone = [for id in scopes: (length(split(id, '/')) == 3) ? [] : [id]]
 
 // A union names each but once.
 var subscriptionIds = union(subscriptionOfEach, subscriptionOfEach)
@@ -63,7 +67,7 @@ module narrowAssignments 'backup-role-assignment.bicep' = [for id in narrowScope
   }
 }]
 
-module guardAssignments 'resource-guard-role.bicep' = [for id in resourceGuardIds: {
+module guardAssignments 'resource-guard-role.bicep' = [for id in guards: {
   name: 'guard-role-${resourceToken}-${uniqueString(id)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
   params: {

@@ -1,5 +1,5 @@
-// The Durable Task Scheduler and its task hub, where they take the place of the task hub in the storage account. The
-// settings that make the host use it are in app.bicep.
+// The Durable Task Scheduler and its task hub, where they take the place of the task hub in the storage account. Where
+// it is the app is told by app.bicep; to use it, by infra/host.scheduler.json.
 
 @description('Required. Ends the names of all resources of the environment.')
 param resourceToken string

@@ -1,7 +1,7 @@
 """What azd reads beside the Bicep: azure.yaml, the parameters file and the hooks.
 
-PowerShell can't be had from PyPI or npm: of postdeploy.ps1 only names and arguments are compared with postdeploy.sh,
-which is run, with an az and a sleep that only write down how they were called."""
+PowerShell can't be had from PyPI or npm: of its scripts only names and arguments are compared with those for sh, which
+are run, with an az and a sleep that only write down how they were called."""
 
 import json
 import os
@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.documents.markdown import document
 from tests.infra.bicep import INFRA, ROOT, read
 
+DEPLOYING = ROOT / "docs" / "deploy.md"
 MAIN = read(INFRA / "main.bicep")
 SUBSCRIPTION = read(INFRA / "event-subscription.bicep")
 AZURE_YAML: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text())
@@ -46,6 +48,16 @@ HOOKS = [
     for event, scripts in AZURE_YAML["hooks"].items()
     for system, script in scripts.items()
 ]
+
+
+def hooks_of(event: str) -> list[Hook]:
+    """The scripts of an event."""
+    return [hook for hook in HOOKS if hook.event == event]
+
+
+def variables_of(hook: Hook) -> set[str]:
+    """The variables of azd's environment that a script reads."""
+    return set(re.findall(r"AZURE_[A-Z_]+", hook.path.read_text()))
 
 
 # azure.yaml
@@ -108,22 +120,24 @@ def test_outputs_are_variables_of_the_environment() -> None:
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.path.name)
-def test_a_hook_reads_what_there_is_and_deploys_what_asks_for_it(hook: Hook) -> None:
-    """A script reads variables that azd sets, and gives the template its parameters: all required, none unknown."""
+def test_a_hook_reads_what_there_is(hook: Hook) -> None:
+    """A script reads variables that azd sets."""
+    assert variables_of(hook) <= MAIN.outputs.keys() | GIVEN_BY_AZD
+
+
+@pytest.mark.parametrize("hook", hooks_of("postdeploy"), ids=lambda hook: hook.path.name)
+def test_the_hook_gives_the_template_what_it_asks_for(hook: Hook) -> None:
+    """All parameters that it requires, and none that it does not know."""
     script = hook.path.read_text()
-    read_variables = set(re.findall(r"AZURE_[A-Z_]+", script))
-    assert read_variables <= MAIN.outputs.keys() | GIVEN_BY_AZD
     given = set(re.findall(r"\b(\w+)=\"?\$", script.partition("--parameters")[2].partition("--output")[0]))
     assert given <= SUBSCRIPTION.parameters.keys()
     assert {it.name for it in SUBSCRIPTION.parameters.values() if it.required} <= given
 
 
-def test_both_scripts_do_the_same() -> None:
-    """The scripts read the same variables and call az with the same arguments."""
-    found = [
-        (set(re.findall(r"AZURE_[A-Z_]+", text)), re.findall(r"(?<=\s)--[\w-]+", text))
-        for text in (hook.path.read_text() for hook in HOOKS)
-    ]
+@pytest.mark.parametrize("event", AZURE_YAML["hooks"])
+def test_both_scripts_do_the_same(event: str) -> None:
+    """The scripts of an event read the same variables and call az, or tell of it, with the same arguments."""
+    found = [(variables_of(hook), re.findall(r"(?<=\s)--[\w-]+", hook.path.read_text())) for hook in hooks_of(event)]
     assert all(each == found[0] for each in found)
     assert all(found[0])
 
@@ -133,29 +147,34 @@ def calls(tmp_path: Path) -> Path:
     """Where az and sleep write down how they were called; both stand in a folder of their own on the PATH."""
     programs = tmp_path / "programs"
     programs.mkdir()
-    for name, end in (("az", 'exit "${AZ_EXIT_CODE:-0}"'), ("sleep", "exit 0")):
+    for name, end in (("az", 'echo "${AZ_PRINTS:-}"; exit "${AZ_EXIT_CODE:-0}"'), ("sleep", "exit 0")):
         program = programs / name
         program.write_text(f'#!/bin/sh\necho {name} "$@" >> "{tmp_path}/calls"\n{end}\n')
         program.chmod(0o755)
-    for name in ("sh", "dirname"):
+    for name in ("sh", "dirname", "cat"):
         (programs / name).symlink_to(str(shutil.which(name)))
     (tmp_path / "calls").touch()
     return tmp_path / "calls"
 
 
-def run_hook(calls: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the shell script as azd does: from the root of the repository, with these variables."""
-    script = next(hook.path for hook in HOOKS if hook.shell == "sh")
+def run_hook(calls: Path, event: str = "postdeploy", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the shell script of an event as azd does: from the root of the repository, with these variables."""
+    script = next(hook.path for hook in hooks_of(event) if hook.shell == "sh")
     assert os.access(script, os.X_OK)
+    return run(calls, [str(script)], **variables)
+
+
+def run(calls: Path, command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in the root of the repository, with these variables and programs that write down their calls."""
     environment = {"PATH": str(calls.parent / "programs"), **variables}
-    return subprocess.run([script], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 DEPLOYED = {
     "AZURE_SUBSCRIPTION_ID": "sub",
     "AZURE_SYSTEM_TOPIC_RESOURCE_GROUP": "rg-events",
     "AZURE_SYSTEM_TOPIC_NAME": "evgst-a",
-    "AZURE_FUNCTION_APP_ID": "/subscriptions/sub/app",
+    "AZURE_FUNCTION_APP_ID": "/subscriptions/sub/func-a",
     "AZURE_DEAD_LETTER_STORAGE_ID": "/subscriptions/sub/st",
 }
 
@@ -166,10 +185,11 @@ def test_the_hook_deploys_the_event_subscription(calls: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     (call,) = calls.read_text().splitlines()
     assert call.startswith("az deployment group create --subscription sub --resource-group rg-events ")
+    assert "--name vault-writes-func-a " in call
     template = re.search(r"--template-file (\S+)", call)
     assert template and Path(template[1]).resolve() == INFRA / "event-subscription.bicep"
     assert "topicName=evgst-a" in call
-    assert "functionAppId=/subscriptions/sub/app" in call
+    assert "functionAppId=/subscriptions/sub/func-a" in call
     assert "deadLetterStorageId=/subscriptions/sub/st" in call
 
 
@@ -197,3 +217,35 @@ def test_the_hook_names_what_is_missing(calls: Path, missing: str) -> None:
     assert ran.returncode == 1
     assert missing in ran.stderr
     assert calls.read_text() == ""
+
+
+def test_azd_down_is_stopped(calls: Path) -> None:
+    """Always, since it would delete the vaults' resource groups; what to run instead is said, and nothing is run."""
+    ran = run_hook(calls, "predown", AZURE_RESOURCE_GROUP="rg-a", AZURE_ENV_NAME="b")
+    assert ran.returncode == 1
+    assert "az group delete --name rg-a\n" in ran.stderr
+    assert calls.read_text() == ""
+
+
+def test_azd_down_is_stopped_before_anything_was_deployed(calls: Path) -> None:
+    """Without outputs the name of the resource group comes from the environment's, as main.bicep makes it."""
+    ran = run_hook(calls, "predown", AZURE_ENV_NAME="b")
+    assert (ran.returncode, "az group delete --name rg-b\n" in ran.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("hook", hooks_of("predown"), ids=lambda hook: hook.path.name)
+def test_nothing_lets_azd_down_pass(hook: Hook) -> None:
+    """The scripts end in failure, and have no other end."""
+    assert re.findall(r"\b(?:exit|return)\b.*", hook.path.read_text()) == ["exit 1"]
+
+
+def test_without_azd_the_hook_gets_its_variables_from_the_deployment(calls: Path) -> None:
+    """The commands of docs/deploy.md, run as they stand there: each variable of the hook is set, and it deploys."""
+    blocks = document("deploy.md", DEPLOYING.read_text()).blocks
+    [script] = [block.text for block in blocks if "hooks/postdeploy.sh" in block.text]
+    ran = run(calls, ["sh", "-eu", "-c", script], AZ_PRINTS="given")
+    *asked, deployed = calls.read_text().splitlines()
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "functionAppId=given deadLetterStorageId=given" in deployed
+    outputs = {name for line in asked for name in re.findall(r"\[(AZURE_\w+), azurE_\w+\]", line)}
+    assert outputs == variables_of(hooks_of("postdeploy")[0]) - GIVEN_BY_AZD

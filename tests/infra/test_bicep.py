@@ -5,7 +5,9 @@ property by Azure's published types, and the rules of bicep_rules.py. What is no
 region or a quota; functions of Bicep beyond those in kinds.py; the types of a version other than the checked one."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pycep import BicepParser
@@ -62,6 +64,42 @@ def test_every_file_is_deployed_by_name_or_as_a_module() -> None:
 def test_infra_keeps_the_rules(rule: Rule) -> None:
     """Every file of infra/ keeps every rule."""
     assert [f"{path.relative_to(INFRA)}: {it}" for path in bicep_files() for it in rule(read(path))] == []
+
+
+CHOSEN: list[tuple[str, str, tuple[str, ...], Value]] = [
+    ("app", "plan", ("sku", "name"), "FC1"),
+    ("app", "plan", ("sku", "tier"), "FlexConsumption"),
+    ("app", "app", ("properties", "functionAppConfig", "runtime", "name"), "python"),
+    ("app", "app", ("properties", "functionAppConfig", "runtime", "version"), "3.12"),
+]
+"""Module, resource, member and value: what the documents say of one resource, which no type forbids to be another."""
+
+
+@pytest.mark.parametrize(("module", "symbol", "path", "chosen"), CHOSEN)
+def test_a_resource_is_what_was_chosen(module: str, symbol: str, path: tuple[str, ...], chosen: Value) -> None:
+    """Plan and runtime are those that the documents, the settings and the package are made for."""
+    value: Any = read(INFRA / "modules" / f"{module}.bicep").resources[symbol].body
+    for name in path:
+        value = value[name]
+    assert value == chosen
+
+
+def test_the_app_waits_for_its_roles() -> None:
+    """The host that starts without them fails on its storage."""
+    assert read(INFRA / "main.bicep").modules["app"].body["dependsOn"] == [Name("roles")]
+
+
+def test_the_name_of_the_storage_account_is_one() -> None:
+    """At most 24 lower-case letters and digits: what uniqueString gives are 13 of them."""
+    assert read(INFRA / "main.bicep").variables["resourceToken"].value == Call(
+        "toLower",
+        (Call("uniqueString", (Member(Call("subscription", ()), "id"), Name("environmentName"), Name("location"))),),
+    )
+    name = read(INFRA / "modules" / "storage.bicep").resources["account"].body["name"]
+    assert isinstance(name, Text)
+    assert re.fullmatch(
+        "[a-z0-9]{3,24}", "".join(13 * "a" if part == Name("resourceToken") else str(part) for part in name.parts)
+    )
 
 
 PART = "// Part.\n@description('Required. Size.')\nparam size int\noutput width int = size\n"

@@ -27,11 +27,12 @@ ACCEPTED = {
     (
         "CKV_AZURE_225",
         "Microsoft.Web/serverfarms",
-    ): "two instances always ready, for work that waits in storage meanwhile",
+    ): "would keep two instances ready and paid for; the app keeps none, and its work waits in the storage account",
     ("CKV_AZURE_222", "Microsoft.Web/sites"): _NO_PRIVATE_NETWORK,
     ("CKV_AZURE_17", "Microsoft.Web/sites"): "callers show a token or a function key, not certificates",
     ("CKV_AZURE_212", "Microsoft.Web/sites"): "Flex Consumption runs no instance while there is nothing to do",
     ("CKV_AZURE_213", "Microsoft.Web/sites"): "Flex Consumption has no health check of the platform's",
+    ("CKV_AZURE_56", "Microsoft.Web/sites/config"): "on with entraClientId; without it callers need a function key",
     ("CKV_AZURE_13", "Microsoft.Web/sites/config"): _NOT_THE_WEB_CONFIG,
     ("CKV_AZURE_63", "Microsoft.Web/sites/config"): _NOT_THE_WEB_CONFIG,
     ("CKV_AZURE_65", "Microsoft.Web/sites/config"): _NOT_THE_WEB_CONFIG,

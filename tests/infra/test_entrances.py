@@ -4,11 +4,12 @@ from typing import Any
 
 from migration.events import Touched, read_event
 from tests.events import ITEM, ITEM_WRITE, VAULT, VAULT_WRITE, an_event, some_data
-from tests.infra.bicep import INFRA, Name, Text, read
+from tests.infra.bicep import INFRA, Call, Choice, Name, Text, parts_of, read
 from triggers.events import on_vault_event
 from triggers.http import ROUTES
 
-AUTH: dict[str, Any] = read(INFRA / "modules" / "easy-auth.bicep").resources["auth"].properties
+EASY_AUTH = read(INFRA / "modules" / "easy-auth.bicep")
+AUTH: Any = EASY_AUTH.variables["on"].value
 SUBSCRIBED: dict[str, Any] = read(INFRA / "event-subscription.bicep").resources["vaultWrites"].properties
 SUBJECTS = {VAULT_WRITE: VAULT, ITEM_WRITE: ITEM}
 
@@ -20,6 +21,15 @@ def test_the_authentication_leaves_open_what_needs_no_key() -> None:
     assert set(validation["excludedPaths"]) == everybodys | {"/runtime/webhooks/EventGrid"}
     assert (validation["requireAuthentication"], validation["unauthenticatedClientAction"]) == (True, "Return401")
     assert AUTH["platform"] == {"enabled": True}
+
+
+def test_without_an_application_the_authentication_is_switched_off() -> None:
+    """The module is deployed either way: left out, it would stay on where an earlier deployment had it on."""
+    assert EASY_AUTH.resources["auth"].properties == Choice(
+        Call("empty", (Name("entraClientId"),)), Name("off"), Name("on")
+    )
+    assert EASY_AUTH.variables["off"].value == {"platform": {"enabled": False}}
+    assert read(INFRA / "main.bicep").modules["easyAuth"].condition is None
 
 
 def test_the_events_that_are_delivered_are_those_the_app_reads() -> None:
@@ -41,3 +51,14 @@ def test_they_are_delivered_to_the_function_that_reads_them() -> None:
     )
     assert (destination["endpointType"], destination["properties"]["maxEventsPerBatch"]) == ("AzureFunction", 1)
     assert SUBSCRIBED["eventDeliverySchema"] == "EventGridSchema"
+
+
+def test_each_app_has_an_event_subscription_of_its_own_which_its_alerts_watch() -> None:
+    """Named after the app: two environments that share a topic take nothing from each other."""
+    name = Text(("vault-writes-", Name("appName")))
+    subscription, alerts = read(INFRA / "event-subscription.bicep"), read(INFRA / "modules" / "alerts.bicep")
+    assert subscription.resources["vaultWrites"].body["name"] == name
+    assert subscription.variables["appName"].value == Call("last", (Call("split", (Name("functionAppId"), "/")),))
+    assert name in parts_of(alerts.resources["lostEvents"].properties)
+    main = read(INFRA / "main.bicep")
+    assert main.modules["alerts"].params["appName"] == main.outputs["AZURE_FUNCTION_APP_NAME"].value

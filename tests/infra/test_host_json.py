@@ -31,6 +31,23 @@ def test_every_value_is_explained() -> None:
     assert all(row[2] for row in shown)
 
 
+def test_the_host_json_for_the_scheduler_differs_in_the_storage_provider_only() -> None:
+    """What is decided in one holds in the other; the values of its own are explained too."""
+    with_scheduler = json.loads((ROOT / "infra" / "host.scheduler.json").read_text())
+    provider = with_scheduler["extensions"]["durableTask"]["storageProvider"]
+    ours = {"extensions": {"durableTask": {"storageProvider": provider}}}
+    shown = table(ROOT / "docs" / "host.md", "host.json", 1)
+    assert [(row[0], row[1]) for row in shown] == [
+        (f"`{key}`", f"`{json.dumps(value)}`") for key, value in leaves(ours)
+    ]
+    assert all(row[2] for row in shown)
+
+    with_scheduler["extensions"]["durableTask"]["storageProvider"] = HOST["extensions"]["durableTask"][
+        "storageProvider"
+    ]
+    assert with_scheduler == HOST
+
+
 def test_every_setting_it_asks_for_is_made() -> None:
     """Each %NAME% is an application setting of the deployment and of the example for one's own machine."""
     asked = set(re.findall(r"%(\w+)%", json.dumps(HOST)))

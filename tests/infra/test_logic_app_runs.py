@@ -18,6 +18,7 @@ from clients import Clients
 from local_host.host import LocalHost
 from simulator import Simulator
 from simulator.events import JobErrorTable, Migration
+from simulator.troubles import Trouble, TroubleKind
 from tests.clients.simulated import a_scenario, a_vm_group
 from tests.infra.logic_app import IDENTITY, WORKFLOWS, deployed
 from tests.infra.workflow_engine import Answer, Engine, Json, Run
@@ -31,6 +32,7 @@ AUDIENCE, PEOPLE, PEOPLES_AUDIENCE = "api://app", "https://people.example/ask", 
 LOGIC_APP = "99999999-0000-4000-8000-000000000001"
 BROKEN = Migration(ends="Failed", error=JobErrorTable(code=1, title="UserErrorFsFreezeFailed", text="no"), minutes=5)
 YES = {"approved": True, "approver": "ada", "comment": "go\r\nahead"}
+NO_PLAN = "there is no plan after a day, so nobody was asked; it goes on"
 NO = {"approved": False, "approver": "ada", "comment": "not this month"}
 
 pytestmark = pytest.mark.parametrize("variant", WORKFLOWS)
@@ -72,8 +74,8 @@ class Outside:
         self.questions: list[Json] = []
         self.reports: list[Json] = []
 
-    async def run(self, variant: str, body: Json, token_on_polls: bool = True) -> Run:
-        """Run the Logic App, which is sent that body."""
+    async def run(self, variant: str, body: Json, token_on_polls: bool = True, looks: int | None = None) -> Run:
+        """Run the Logic App, which is sent that body; `looks` for a plan make it give up sooner than it would."""
         engine = Engine(
             send=self._send,
             wait=self._wait,
@@ -88,8 +90,11 @@ class Outside:
             "channelUrl": PEOPLE,
             "channelAudience": PEOPLES_AUDIENCE,
         }
+        definition = deployed(variant)["definition"]
+        if looks is not None:
+            definition["actions"]["Plan"]["limit"]["count"] = looks
         with self.clock.standing_still():
-            return await engine.run(deployed(variant)["definition"], parameters, body)
+            return await engine.run(definition, parameters, body)
 
     async def status(self, migration: str = RUN) -> Json:
         """Where the migration stands."""
@@ -250,6 +255,16 @@ async def test_a_plan_only_needs_nobody(variant: str, outside: Outside, simulato
     run = await outside.run(variant, {**asked_for(simulator), "id": "wave-1", "mode": "plan"})
     assert (run.status, outside.questions) == ("Succeeded", [])
     assert [(report["migration"], report["items"]) for report in outside.reports] == [("wave-1", {"Planned": 2})]
+
+
+async def test_a_plan_that_does_not_come_fails_the_run(variant: str, outside: Outside, simulator: Simulator) -> None:
+    """A vault throttles for longer than the Logic App waits: it does not wait on for what nobody would be asked of."""
+    simulator.troubles.add(Trouble(kind=TroubleKind.TOO_MANY_REQUESTS, path="*/backupPolicies", seconds=86400))
+    run = await outside.run(variant, asked_for(simulator), looks=3)
+    [report] = outside.reports
+    assert (run.status, run.code, "Follow" in run.outcomes) == ("Failed", "Planning", False)
+    assert run.message == f"Planning: {report['problem']}" == "Planning: " + NO_PLAN
+    assert (report["state"], outside.questions) == ("Planning", [])
 
 
 async def test_a_wrong_request_fails_the_run_at_once(variant: str, outside: Outside, simulator: Simulator) -> None:

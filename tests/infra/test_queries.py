@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from migration.records import MigrationState
-from tests.infra.bicep import INFRA, Call, parts_of, read
+from migration.records import ITEM_TRANSITIONS, ItemState, MigrationState
+from tests.infra.bicep import INFRA, Call, Member, Name, parts_of, read
 from triggers.migrations import ENDED_AS
+from triggers.timers import WATCHDOG_MINUTES
 
 ROOT = INFRA.parent
 QUERIES = {file.name: file.read_text() for file in sorted((INFRA / "queries").glob("*.kql"))}
@@ -103,6 +104,19 @@ def test_a_state_is_one_that_a_migration_can_have(name: str) -> None:
         assert name != "outcomes.kql" or named == set(ENDED_AS)
 
 
+def test_vms_that_were_begun_tell_a_migration_that_stopped_from_a_plan_that_failed() -> None:
+    """One query looks for any state that comes of a write, the other for none, so that each failure is in just one."""
+    begun, waiting = set[str](), [ItemState.STARTING]
+    while waiting:
+        state = waiting.pop()
+        begun.add(state)
+        waiting += ITEM_TRANSITIONS.get(state, frozenset()) - begun - {ItemState.PLANNED}
+    for name, found in (("migrations-stopped.kql", "and vms has_any"), ("plans-failed.kql", "where not(vms has_any")):
+        [states] = re.findall(rf"{re.escape(found)} \(([^)]*)\)", QUERIES[name])
+        assert set(re.findall(r'"(\w+)"', states)) == begun
+        assert 'state == "Failed"' in QUERIES[name]
+
+
 def test_the_formats_are_read_from_the_queries() -> None:
     """The two helpers above find what there is: a parse over two lines, an end without a variable."""
     query = 'T | where Message has "is b"\n| parse Message with * "a " x " is b "\n  y ", c"\n| take 1'
@@ -134,3 +148,39 @@ def test_an_alert_counts_what_its_query_returns(name: str, said: dict[str, Json]
     alerts = read(INFRA / "modules" / "alerts.bicep")
     dimensions = [alerts.resolved(dimension)["name"] for dimension in alert_rules()[name]["dimensions"]]
     assert sorted(said[name]["columns"]) == sorted([*dimensions, "found"])
+
+
+FIRES = {
+    "migrations-stopped.kql": (1, "GreaterThan", 0),
+    "migrations-stuck.kql": (1, "GreaterThan", 0),
+    "plans-failed.kql": (3, "GreaterThan", 0),
+    "watchdog-silent.kql": (1, "LessThan", 1),
+}
+"""By query: the severity of its alert, and when it fires. Silence is an alert of one query only."""
+
+
+def test_an_alert_fires_when_it_should() -> None:
+    """On anything found, but on nothing where silence is the trouble; and its window leaves no time unseen."""
+    rules = alert_rules()
+    assert {name: (rule["severity"], rule["operator"], rule["threshold"]) for name, rule in rules.items()} == FIRES
+    for rule in rules.values():
+        assert minutes(rule["window"]) >= minutes(rule["every"])
+    assert minutes(rules["watchdog-silent.kql"]["window"]) > 2 * WATCHDOG_MINUTES
+
+
+def minutes(duration: str) -> int:
+    """The minutes of a duration like PT15M."""
+    return int(duration.removeprefix("PT").removesuffix("M"))
+
+
+def test_an_alert_fires_for_each_way_that_an_event_gets_lost() -> None:
+    """Put among the dead letters, or dropped: each an alert of its own, since the criteria of one must all be met."""
+    alerts = read(INFRA / "modules" / "alerts.bicep")
+    losses = alerts.variables["losses"].value
+    assert [loss["metric"] for loss in losses] == ["DeadLetteredCount", "DroppedEventCount"]
+    alert = alerts.resources["lostEvents"]
+    [criterion] = alert.properties["criteria"]["allOf"]
+    assert alert.loop and Name("losses") in parts_of(alert.loop.over)
+    assert criterion["metricName"] == Member(Name("loss"), "metric")
+    assert (criterion["operator"], criterion["threshold"]) == ("GreaterThan", 0)
+    assert minutes(alert.properties["windowSize"]) >= minutes(alert.properties["evaluationFrequency"])

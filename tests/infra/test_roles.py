@@ -149,6 +149,7 @@ def actions_of(file: BicepFile, role: str, options: Mapping[str, bool]) -> list[
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "concat": lambda *lists: list(chain(*lists)),
     "contains": lambda texts, text: text in texts,
+    "endsWith": str.endswith,
     "flatten": lambda lists: list(chain(*lists)),
     "indexOf": lambda texts, text: texts.index(text),
     "last": lambda texts: texts[-1],
@@ -156,6 +157,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "resourceGroup": lambda subscription, group: (subscription, group),
     "split": str.split,
     "subscription": lambda subscription: subscription,
+    "substring": lambda text, start, length: text[start : start + length],
     "toLower": str.lower,
     "union": lambda *lists: list(dict.fromkeys(chain(*lists))),
 }
@@ -173,6 +175,8 @@ def computed(file: BicepFile, value: Value, given: Mapping[str, Any]) -> Any:
             return computed(file, yes if computed(file, condition, given) else no, given)
         case Binary("==", left, right):
             return computed(file, left, given) == computed(file, right, given)
+        case Binary("-", left, right):
+            return computed(file, left, given) - computed(file, right, given)
         case Index(of, place) | Member(of, place):
             return computed(file, of, given)[computed(file, place, given)]
         case Loop(item, None, over, body):
@@ -376,13 +380,14 @@ def test_the_lists_are_for_the_subscription_and_the_rest_for_what_was_chosen_of_
 
 
 def test_scopes_of_every_kind_get_their_roles() -> None:
-    """Each subscription once, in any spelling; groups and vaults with the role that their own subscription has."""
+    """Each subscription once, in any spelling, with a slash at its end or without; groups and vaults with the role
+    that their own subscription has."""
     whole, part = SUBSCRIPTION, SUBSCRIPTION.replace("1", "a")
     group = f"/subscriptions/{part}/resourceGroups/rg-backup"
     vault = f"{group}/providers/Microsoft.RecoveryServices/vaults/vault-2"
     file = read(MODULES / "backup-access.bicep")
     given = {
-        "backupScopes": [f"/subscriptions/{whole}", group, group.upper(), vault, VAULT],
+        "backupScopes": [f"/subscriptions/{whole}/", group, f"{group.upper()}/", vault, f"{VAULT}/"],
         "roles": [{"outputs": {"operatorRoleId": f"role in {name}"}} for name in (whole, part)],
     }
     assert list(rounds(file, "roles", given, "wholeSubscription")) == [(whole, True), (part, False)]
@@ -399,9 +404,10 @@ def test_a_guard_is_operated_where_it_is() -> None:
     guard = (
         f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-guards/providers/Microsoft.DataProtection/resourceGuards/g-1"
     )
-    assert list(rounds(file, "guardAssignments", {"resourceGuardIds": [guard]}, "resourceGuardName")) == [
-        ((SUBSCRIPTION, "rg-guards"), "g-1")
-    ]
+    for given in (guard, f"{guard}/"):
+        assert list(rounds(file, "guardAssignments", {"resourceGuardIds": [given]}, "resourceGuardName")) == [
+            ((SUBSCRIPTION, "rg-guards"), "g-1")
+        ]
 
 
 def rounds(file: BicepFile, module: str, given: Mapping[str, Any], *params: str) -> Iterator[tuple[Any, ...]]:
@@ -417,6 +423,24 @@ def rounds(file: BicepFile, module: str, given: Mapping[str, Any], *params: str)
 
 
 # --- all assignments
+
+
+BUILT_IN = {
+    "Backup MUA Operator": "f54b6d04-23c6-443e-b462-9c16ab7b4a52",
+    "Durable Task Data Contributor": "0ad04412-c4d5-4796-b79c-f76d14c8d402",
+    "EventGrid Data Sender": "d5a91429-5739-47e2-a06b-3470a27159e7",
+    "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
+    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+    "Storage Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+    "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
+}
+"""Azure's own, from learn.microsoft.com/azure/role-based-access-control/built-in-roles."""
+
+
+def test_the_ids_of_built_in_roles_are_azure_s() -> None:
+    """A digit that got lost would be noticed by nobody before the deployment."""
+    assert read(MODULES / "roles.bicep").variables["roleIds"].value == BUILT_IN
 
 
 def test_a_second_deployment_changes_no_assignment() -> None:

@@ -154,13 +154,7 @@ def test_what_the_roles_are_for_is_what_the_app_accepts() -> None:
         assert Settings.from_env(environment(allowedScopes=allowed)).may_touch(VAULT)
 
 
-def test_an_override_of_host_json_names_what_is_there() -> None:
-    """AzureFunctionsJobHost__a__b__c sets c where host.json has a and b, spelled the same."""
-    host = json.loads((ROOT / "host.json").read_text())
-    overrides = [name.split("__")[1:-1] for name in WITH_SCHEDULER if name.startswith("AzureFunctionsJobHost__")]
-    assert overrides
-    for path in overrides:
-        value = host
-        for key in path:
-            value = value[key]
-        assert isinstance(value, dict)
+def test_the_scheduler_is_where_its_host_json_looks_for_it() -> None:
+    """The setting that infra/host.scheduler.json names is the one that the deployment adds, and the only one."""
+    host = json.loads((INFRA / "host.scheduler.json").read_text())
+    assert set(WITH_SCHEDULER) == {host["extensions"]["durableTask"]["storageProvider"]["connectionStringName"]}

@@ -148,6 +148,8 @@ async def test_a_loop_looks_after_each_round_and_ends_at_its_limit() -> None:
         ("@take(concat('ab', 'cd'), 3)", "abc"),
         ("@replace('a\rb', decodeUriComponent('%0D'), '')", "ab"),
         ("@not(contains(createArray('', 'Planning'), 'Running'))", True),
+        ("@if(equals(triggerBody()['name'], 'x'), 'yes', 'no')", "yes"),
+        ("@if(equals(triggerBody()['name'], 'y'), 'yes', 'no')", "no"),
         ("@setProperty(triggerBody(), 'id', 'm1')", {"name": "x", "id": "m1"}),
         ("@toUpper('a')", UnknownHere),
         ("@body('Nobody')", UnknownHere),

@@ -299,6 +299,7 @@ PURE: dict[str, Callable[..., Json]] = {
     "createArray": lambda *items: list(items),
     "decodeUriComponent": lambda text: unquote(_text(text)),
     "equals": _equals,
+    "if": lambda condition, yes, no: yes if condition is True else no,
     "not": lambda value: not value,
     "replace": lambda text, old, new: _text(text).replace(old, new),
     "setProperty": lambda value, name, item: {**value, name: item},

@@ -1,0 +1,13 @@
+# Stops `azd down`, always: it deletes every resource group that the deployment names a resource of, also those of the
+# vaults, Resource Guards and system topics that were there before. The same for sh: predown.sh.
+$group = $env:AZURE_RESOURCE_GROUP
+if (-not $group) { $group = "rg-$env:AZURE_ENV_NAME" }
+Write-Host @"
+azd down is not for this deployment: it would delete the resource groups of your vaults too.
+Delete the app's own resource group, and nothing else:
+
+  az group delete --name $group
+
+What lies outside of it: docs/operations.md, "Uninstalling".
+"@
+exit 1
