@@ -36,10 +36,15 @@ def benchmark(name: str) -> Benchmark:
     return cast(Benchmark, importlib.import_module(f"benchmarks.{name}"))
 
 
+def duration(minutes: float) -> str:
+    """So many minutes as people say it: in seconds where they are few."""
+    return f"{60 * minutes:.0f} seconds" if minutes < 2 else f"{minutes:g} minutes"
+
+
 async def run(name: str) -> Result:
     """Measure, and say before what and about how long."""
     module = benchmark(name)
-    tell(f"{name}: {module.__doc__.splitlines()[0]} About {module.MINUTES:g} minutes.")
+    tell(f"{name}: {module.__doc__.splitlines()[0]} About {duration(module.MINUTES)}.")
     machine = this_machine()
     return Result(measured_on=today(), machine=machine, report=await module.measure())
 

@@ -1,14 +1,15 @@
 """What importing the app costs a cold start, against the SDKs that any app like it must import.
 
-Each time is that of a fresh Python process with bytecode compiled and files in the cache; the floor and the app take
-turns, so that a busy machine slows both. The floor is the four SDKs alone: azure.functions, azure.durable_functions,
-azure.identity and the backup SDK, the two latter asynchronous. The shares are each package's own modules, without what
-they import, as `-X importtime` counts them; its own cost is in the shares and not in the times.
+Each import is one in a fresh Python process with bytecode compiled and files in the cache; the floor and the app take
+turns. What counts is the shortest of many, of either: whatever else is at work on the machine can only lengthen an
+import, never shorten it, so the shortest is the nearest to what the import itself takes. The floor is the four SDKs
+alone: azure.functions, azure.durable_functions, azure.identity and the backup SDK, the two latter asynchronous. The
+shares are each package's own modules, without what they import, as `-X importtime` counts them; its own cost is in the
+shares and not in the times.
 """
 
 import asyncio
 import os
-import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -32,25 +33,25 @@ SETTINGS = {
 TIMED = "import time; began = time.perf_counter(); import {}; print(time.perf_counter() - began)"
 
 
-async def measure(repeats: int = 25) -> Report:
+async def measure(repeats: int = 40) -> Report:
     """Import the app and the floor so many times each, and once more with a look inside."""
     await _output("-c", TIMED.format(APP))  # compiles what is not compiled yet
     times: dict[str, list[float]] = {FLOOR: [], APP: []}
     for number in range(repeats):
         for what, taken in times.items():
             taken.append(1000 * float((await _output("-c", TIMED.format(what)))[0]))
-        if number % 5 == 4:
+        if number % 10 == 9:
             tell(f"  {number + 1} of {repeats}")
-    ratio = statistics.median(app / floor for app, floor in zip(times[APP], times[FLOOR], strict=True))
+    floor, app = min(times[FLOOR]), min(times[APP])
     _, listing = await _output("-X", "importtime", "-c", f"import {APP}")
     name = "app, times the floor"
     return Report(
         benchmark="cold_start",
         conditions={"processes of each": repeats, "floor": FLOOR},
         measures=[
-            Measure("floor", statistics.median(times[FLOOR]), "ms"),
-            Measure("app", statistics.median(times[APP]), "ms"),
-            Measure(name, ratio, goal=GOALS[name]),
+            Measure("floor", floor, "ms"),
+            Measure("app", app, "ms"),
+            Measure(name, app / floor, goal=GOALS[name]),
             *_shares(own_times(listing.splitlines(), APP)),
         ],
     )

@@ -115,10 +115,10 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def peak_mib(pid: int) -> float:
-    """The most memory that a running process has held at a time, in MiB. Linux only."""
+def peak_mb(pid: int) -> float:
+    """The most memory that a running process has held at a time, in MB (10^6 bytes). Linux only, which tells KiB."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 def percentile(values: Sequence[float], share: float) -> float:

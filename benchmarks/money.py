@@ -3,19 +3,19 @@
 Counted, in a migration on the local stack with the default limits: executions of each function, the ledger's requests
 to Table Storage, hours. Modelled, because no local engine shows it: what Azure bills for that. The plan bills the
 memory of each instance "while it is actively executing functions", and 1,000 ms at least ("Flex Consumption plan
-hosting" and "Estimating consumption-based costs", Microsoft Learn). Whether the executions of one moment share that
-second is not said there, so both bounds are computed:
+hosting" and "Estimating consumption-based costs", Microsoft Learn). Whether executions that follow each other at once
+share that second is not said there, so it is computed both ways:
 
-    shared   a second for each step of a controller, with the turns around it: a look, a check of the policies, a gate,
-             and the writes, as many at a time as host.json allows
-    alone    a second for each execution, also for each turn of an orchestration, though one follows the other at once
+    shared   a second for each activity, with the turns of the orchestration around it; no two activities share one
+    alone    a second for each execution, each turn of an orchestration included
 
-The goal is for the first, which is how the plan's document computes its own example; the second can't be exceeded.
+The goal is for the first; the second can't be exceeded. That writes which run side by side share their second, as in
+the documents' own example, is reckoned with in neither.
 
-An execution is taken to last no longer than that second: each asks Azure once or twice. Durable's own requests are
-counted by what they are for: a message is put, got and deleted; a turn reads its history, adds to it and updates its
-instance. An instance is taken to be up all the time, polling and renewing its leases, which Durable's third version
-keeps as rows of a table.
+An execution is taken to last no longer than that second: nearly all ask Azure once or twice, and surveys, which read
+whole lists, are one a vault. Durable's own requests are counted by what they are for: a message is put, got and
+deleted; a turn reads its history, adds to it and updates its instance. An instance is taken to be up all the time,
+polling and renewing its leases, which Durable's third version keeps as rows of a table.
 
 The poller is the usual one: a durable function for each VM that asks for its job every ten minutes, with five other
 activities, under the same limits for as long. It is computed, not run, and its ledger is free.
@@ -29,16 +29,13 @@ from benchmarks.measures import Condition, Measure, Report, tell, under
 from benchmarks.results import ROOT
 from benchmarks.stage import Fleet, Migrated, migrate
 
-MINUTES = 3
+MINUTES = 1
 GOALS = {"cost of 1,000 VMs": under(0.25)}
 
 DURABLE = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
 JOB_MINUTES = 240
 MEMORY_GB = 2
 BILLED_SECONDS = 1.0  # the least that is billed, and more than an execution takes
-CONCURRENT: int = DURABLE["maxConcurrentActivityFunctions"]
-ORCHESTRATIONS = ("migrate", "migrate_vaults", "migrate_vault")
-IN_PARALLEL = ("change_policy",)
 
 POLLER_SECONDS = 600
 POLLER_ACTIVITIES = 5
@@ -109,13 +106,11 @@ async def measure(vaults: int = 5, vms_per_vault: int = 200, prices: Prices | No
 
 
 def _of_the_app(migrated: Migrated) -> dict[str, Usage]:
-    executions = migrated.executions
-    turns = sum(executions.get(name, 0) for name in ORCHESTRATIONS)
-    single = sum(count for name, count in executions.items() if name not in (*ORCHESTRATIONS, *IN_PARALLEL))
-    parallel = sum(executions.get(name, 0) for name in IN_PARALLEL)
-    together = single + parallel / CONCURRENT
     return _bounds(
-        together, turns, activities=single + parallel, ledger=sum(migrated.storage.values()), hours=migrated.azure.hours
+        activities=sum(migrated.activities.values()),
+        turns=migrated.turns,
+        ledger=sum(migrated.storage.values()),
+        hours=migrated.azure.hours,
     )
 
 
@@ -123,14 +118,14 @@ def of_the_poller(vms: int, hours: float) -> dict[str, Usage]:
     """Each activity is followed by a turn, each poll by a timer and another turn; the start is a turn as well."""
     polls = vms * JOB_MINUTES * 60 / POLLER_SECONDS
     activities = polls + POLLER_ACTIVITIES * vms
-    return _bounds(activities, turns=activities + polls + vms, activities=activities, ledger=0, hours=hours)
+    return _bounds(activities=activities, turns=activities + polls + vms, ledger=0, hours=hours)
 
 
-def _bounds(together: float, turns: float, activities: float, ledger: float, hours: float) -> dict[str, Usage]:
-    """The usage where only so many steps `together` are billed, and where every execution is."""
+def _bounds(*, activities: float, turns: float, ledger: float, hours: float) -> dict[str, Usage]:
+    """The usage where the turns around an activity share its second, and where every execution has its own."""
     rounds = hours * 3600 / EACH_SECONDS
     messages = 2 * activities + turns  # to an activity and back; a turn may have been woken by a message besides
-    seconds = {"shared": together * BILLED_SECONDS, "alone": (activities + turns) * BILLED_SECONDS}
+    seconds = {"shared": activities * BILLED_SECONDS, "alone": (activities + turns) * BILLED_SECONDS}
     return {
         bound: Usage(
             executions=activities + turns,
