@@ -3,7 +3,7 @@
 # make serve     the same stack, kept up for you
 # make test      everything CI checks
 # make soak      random faults against the app for MINUTES (10), from a SEED that it prints
-# make bench     measures: comparison, scale, planning, cold_start, replay, money, questions, simulator; about 40
+# make bench     measures: comparison, scale, planning, cold_start, replay, money, questions, simulator; about 20
 #                minutes. BENCH="replay money", or make bench-replay: only those
 # make third-party   other makers' clients against the simulator; not part of test, needs 1.2 GB
 
