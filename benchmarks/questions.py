@@ -5,7 +5,9 @@ other, of migrations of the past at random (module `past`). Every tenth of them 
 those are a question of their own. They are rows without orchestrations, so the clock is the one that skips waits
 (module `worker`): under it no timer function runs, and no watchdog takes them for stalled. A start is timed until its
 answer, 202, and its plan is awaited before the next. Azurite answers in a few milliseconds, as Table Storage does from
-within its region; what grows with the ledger shows in the difference between the two cases.
+within its region. But it searches a range of rows among all rows of a table, where Table Storage keeps each partition
+apart, so that its answers take longer the more there are: the reads that a status makes are timed alone too, and a
+status must not grow by more than they do.
 """
 
 import asyncio
@@ -31,7 +33,8 @@ from local_stack.processes import Child
 
 MINUTES = 6
 STATUSES = ("status", "status of one that runs")
-FLAT = "{}, median, most migrations against fewest"
+READS = "{}: its reads of the ledger alone"
+FLAT = "{}, growth from fewest to most migrations, times that of its reads"
 GOALS: Mapping[str, Goal] = {
     **{f"{status}, 99 of 100 within": under(100) for status in STATUSES},
     **{FLAT.format(status): at_most(1.5) for status in STATUSES},
@@ -52,10 +55,8 @@ async def measure(
     taken = await _asked(migrations, vms_per_migration // VAULTS, questions, starts)
     measures = [measure for number, times in taken.items() for measure in _measures(_case(number), times)]
     fewest, most = migrations[0], migrations[-1]
-    growth = {
-        FLAT.format(what): statistics.median(taken[most][what]) / statistics.median(taken[fewest][what])
-        for what in STATUSES
-    }
+    few, many = taken[fewest], taken[most]
+    growth = {FLAT.format(what): _growth(few, many, what) / _growth(few, many, READS.format(what)) for what in STATUSES}
     return Report(
         benchmark="questions",
         conditions={
@@ -71,6 +72,11 @@ async def measure(
             *(Measure(name, ratio, case=_case(most), goal=GOALS[name]) for name, ratio in growth.items()),
         ],
     )
+
+
+def _growth(few: Taken, many: Taken, what: str) -> float:
+    """How many times as long it takes among many as among few, by the medians."""
+    return statistics.median(many[what]) / statistics.median(few[what])
 
 
 def _case(migrations: int) -> str:
@@ -97,12 +103,18 @@ async def _asked(migrations: Sequence[int], vms_per_vault: int, questions: int, 
             await _fill(storage, range(before, number), vms_per_vault)
             tell(f"  asking among {number:,}")
             dice = random.Random(number)
-            paths = [f"/api/migrations/{migration_id(n)}" for n in dice.choices(range(number), k=questions)]
-            at_work = [f"/api/migrations/{migration_id(n)}" for n in dice.choices(_running(number), k=questions)]
+            asked = {
+                "status": [migration_id(n) for n in dice.choices(range(number), k=questions)],
+                "status of one that runs": [migration_id(n) for n in dice.choices(_running(number), k=questions)],
+            }
+            paths = [f"/api/migrations/{name}" for name in asked["status"]]
             await _timed(session, [f"{path}?wait=false" for path in paths[:10]])  # connections are made, modules loaded
             taken[number] = {
-                "status": await _timed(session, [f"{path}?wait=false" for path in paths]),
-                "status of one that runs": await _timed(session, [f"{path}?wait=false" for path in at_work]),
+                **{
+                    what: await _timed(session, [f"/api/migrations/{name}?wait=false" for name in names])
+                    for what, names in asked.items()
+                },
+                **{READS.format(what): await _read(storage, names) for what, names in asked.items()},
                 "items": await _timed(session, [f"{path}/items" for path in paths]),
                 "items in a state": await _timed(session, [f"{path}/items?state=Failed" for path in paths]),
                 "list of 50 migrations": await _timed(session, ["/api/migrations"] * (questions // 10)),
@@ -128,6 +140,21 @@ async def _fill(storage: str, numbers: Iterable[int], vms_per_vault: int) -> Non
         await asyncio.gather(*(write() for _ in range(WRITERS)))
     finally:
         await ledger.close()
+
+
+async def _read(storage: str, names: Sequence[str]) -> list[float]:
+    """Milliseconds of the two reads that a status makes, for each of these migrations, by nobody but the client."""
+    ledger = Ledger.connected(storage, TABLE_PREFIX)
+    taken: list[float] = []
+    try:
+        for name in names:
+            began = time.perf_counter()
+            await ledger.read_migration(name)
+            await ledger.read_vaults(name)
+            taken.append(1000 * (time.perf_counter() - began))
+    finally:
+        await ledger.close()
+    return taken
 
 
 async def _app(storage: str, azure: Azure, folder: Path, until: AsyncExitStack) -> str:
