@@ -8,8 +8,8 @@ from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
 from clients.tables import Unkeepable
 from migration.model import VaultId
-from migration.plan import VaultFacts, hash_vault_plan, plan_vault, standing_targets
-from migration.records import Tally, VaultRecord
+from migration.plan import VaultFacts, plan_vault, standing_targets
+from migration.records import VaultRecord
 from migration.remedies import retryable
 from migration.request import MigrationRequest
 from migration.steps import Survey, VaultOrder
@@ -39,22 +39,8 @@ async def survey_vault(clients: Clients, order: VaultOrder) -> Survey:
         seconds = trouble.seconds if isinstance(trouble, Throttled) else OUTAGE_SECONDS
         return Survey(done=False, stay_away_seconds=seconds)
     plan = plan_vault(vault, facts, migration.request)
-    tally = Tally().plus(plan.records)
-    surveyed = msgspec.structs.replace(
-        vault,
-        surveyed=True,
-        problem="",
-        targets=plan.targets,
-        sources=plan.sources,
-        matched=plan.matched,
-        plan_hash=hash_vault_plan(plan.records, plan.targets, plan.sources),
-        plan=plan.summary,
-        vms=len(plan.records),
-        counts=tally.states,
-        reasons=tally.reasons,
-    )
     try:
-        await clients.ledger.write_plan(vault, surveyed, plan.records)
+        await clients.ledger.write_plan(vault, plan.recorded(vault), plan.records)
     except Unkeepable as unkeepable:
         vault = await clients.ledger.read_vault(order.migration_id, order.vault_key)
         await clients.ledger.write_vault(msgspec.structs.replace(vault, surveyed=True, problem=str(unkeepable)))

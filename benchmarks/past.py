@@ -29,7 +29,7 @@ from migration.model import (
     VirtualMachine,
 )
 from migration.opening import opened, vaults_of
-from migration.plan import VaultFacts, hash_vault_plan, plan_vault
+from migration.plan import VaultFacts, plan_vault
 from migration.records import IN_FLIGHT, ItemRecord, ItemState, MigrationRecord, Shares, Tally, VaultRecord
 from migration.request import MigrationRequest, Target
 
@@ -162,20 +162,7 @@ def _policy(vault: VaultRecord, name: str, policy_type: PolicyType) -> BackupPol
 def _surveyed(vault: VaultRecord, request: MigrationRequest, vms: int) -> Part:
     """The vault as `survey_vault` plans it."""
     plan = plan_vault(vault, _facts(vault, vms), request)
-    tally = Tally().plus(plan.records)
-    record = msgspec.structs.replace(
-        vault,
-        surveyed=True,
-        targets=plan.targets,
-        sources=plan.sources,
-        matched=plan.matched,
-        plan_hash=hash_vault_plan(plan.records, plan.targets, plan.sources),
-        plan=plan.summary,
-        vms=len(plan.records),
-        counts=tally.states,
-        reasons=tally.reasons,
-    )
-    return Part(vault=record, items=plan.records)
+    return Part(vault=plan.recorded(vault), items=plan.records)
 
 
 def _followed(part: Part, requested: datetime, *, running: bool) -> Part:

@@ -11,7 +11,7 @@ from migration.cost import CostAssumptions, CostRange, Price, add_up, estimate
 from migration.model import BackupPolicy, Disk, Finding, ItemId, Job, PolicyType, ProtectedItem, Vault, VirtualMachine
 from migration.policy import clone_name, enhanced_equal, fingerprint
 from migration.preflight import Facts, Load, blocking, inspect
-from migration.records import ItemRecord, ItemState, PlannedTarget, PlanSummary, VaultRecord
+from migration.records import ItemRecord, ItemState, PlannedTarget, PlanSummary, Tally, VaultRecord
 from migration.request import MigrationRequest, Target
 from migration.scope import left_out, meant
 
@@ -45,6 +45,23 @@ class VaultPlan:
     targets: tuple[PlannedTarget, ...]
     sources: dict[str, str]
     matched: tuple[str, ...]
+
+    def recorded(self, vault: VaultRecord) -> VaultRecord:
+        """The vault's record with this plan of it, and its VMs counted."""
+        tally = Tally().plus(self.records)
+        return msgspec.structs.replace(
+            vault,
+            surveyed=True,
+            problem="",
+            targets=self.targets,
+            sources=self.sources,
+            matched=self.matched,
+            plan_hash=hash_vault_plan(self.records, self.targets, self.sources),
+            plan=self.summary,
+            vms=len(self.records),
+            counts=tally.states,
+            reasons=tally.reasons,
+        )
 
 
 # --- targets

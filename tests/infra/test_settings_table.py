@@ -66,7 +66,7 @@ def computed(value: Value, given: Mapping[str, Any]) -> Any:
         case Loop(item, None, over, body):
             return [computed(body, {**given, item: one}) for one in computed(over, given)]
         case Expression():
-            raise NotImplementedError(value)
+            raise ValueError(f"settings are made with simpler means than {value}")
         case _:
             return value
 
