@@ -25,7 +25,7 @@ async def advance_migration(clients: Clients, order: AdvanceOrder) -> Standing:
         await clients.ledger.write_migration(after)
         counts = msgspec.json.encode(counts_of(vaults), order="sorted").decode()
         log.info("migration %s is now %s with VMs %s", after.migration_id, after.state, counts)
-    told = (await tell(clients, after, vaults)).told is after.state or not clients.notices.configured
+    told = (await tell(clients, after, vaults)).told == after.state or not clients.notices.configured
     return Standing(state=after.state, wait_seconds=_wait(after, clients), told=told or not after.ended)
 
 

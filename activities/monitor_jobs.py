@@ -15,6 +15,7 @@ import msgspec
 from clients import Clients
 from clients.arm import Refused, Throttled, Unavailable
 from clients.tables import PAGE, Stale
+from clients.telling import tell
 from migration.cycle import (
     Cycle,
     Observation,
@@ -33,6 +34,7 @@ from migration.cycle import (
 )
 from migration.limits import QUIET_SECONDS, Share, idle_pace, pace
 from migration.model import Job, OperationOutcome, ProtectedItem, VaultId
+from migration.notices import HALTING
 from migration.records import Control, ItemRecord, MigrationRecord, Shares, VaultRecord
 from migration.steps import CycleAnswer, VaultOrder
 
@@ -117,6 +119,7 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleAnswer:
         seen = Observation(now=clients.clock(), jobs=())
         cycle = await _decide(visit, shares, seen, writable=False)
         vault = await _carry_out(visit, cycle, seen.now)
+        await _tell_of_a_halt(visit, vault)
         idle = idle_pace(visit.migration.limits.poll_seconds, vault.quiet_looks)
         return _answer(cycle, max(idle, min(visit.stay_away_seconds, QUIET_SECONDS)))
     try:
@@ -128,6 +131,7 @@ async def monitor_jobs(clients: Clients, order: VaultOrder) -> CycleAnswer:
     visit = await _with_those_who_may_start(visit, seen.jobs)
     cycle = await _decide(visit, shares, seen, visit.may_write)
     vault = await _carry_out(visit, cycle, seen.now, problem=next(iter(seen.hidden.values()), ""))
+    await _tell_of_a_halt(visit, vault)
     return _answer(cycle, *await _paces(visit, vault), note=vault.problem)
 
 
@@ -227,6 +231,8 @@ async def _count(visit: Visit, shares: Shares, cycle: Cycle) -> None:
     if (await ledger.read_vault(visit.vault.migration_id, key)).etag != visit.vault.etag:
         raise Overtaken(key)
     await ledger.write_shares(counted)
+    if counted.halted and not shares.halted:
+        log.warning("migration %s starts nothing more: %s", visit.migration.migration_id, counted.halted)
 
 
 async def _carry_out(visit: Visit, cycle: Cycle, now: datetime, problem: str = "") -> VaultRecord:
@@ -264,12 +270,22 @@ async def _ended_claims(visit: Visit, cycle: Cycle) -> set[str]:
     return {record.item_name for record in (*known.values(), *strangers) if record.ended}
 
 
+async def _tell_of_a_halt(visit: Visit, vault: VaultRecord) -> None:
+    """At the first look that finds it, not hours later, when the last job has ended: somebody may mend the cause."""
+    clients, migration = visit.clients, visit.migration
+    if vault.halted and migration.told != HALTING and clients.notices.configured:
+        await tell(clients, migration, await clients.ledger.read_vaults(migration.migration_id))
+
+
 # --- a vault that can't be read
 
 
 async def _refused(visit: Visit, refused: Refused) -> CycleAnswer:
     now = visit.clients.clock()
-    since = visit.vault.unreadable_since or now
+    vault = visit.vault
+    if vault.unreadable_since is None:
+        log.warning("vault %s of %s can't be read: %s", vault.vault_key, vault.migration_id, refused)
+    since = vault.unreadable_since or now
     if now - since <= timedelta(hours=visit.migration.limits.job_timeout_hours):
         return await _later(visit, refused, since)
     visit = await _with_all_who_wait(visit)

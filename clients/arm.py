@@ -10,13 +10,14 @@ accepted (recorded: error_504_GatewayTimeout_item_put.json), so only the caller 
 for a throttle inside a worker: durable timers wait.
 """
 
+import logging
 import re
 from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from aiohttp import (
     ClientConnectionError,
@@ -37,6 +38,8 @@ from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
 from clients.wire import Json, parts, text
 
+log = logging.getLogger(__name__)
+
 _AGAIN_AFTER = re.compile(r"try again after '(\d+)' seconds", re.IGNORECASE)
 _DAY_SECONDS = 24 * 3600
 
@@ -54,11 +57,11 @@ class Refused(ArmError):
 
 
 class Throttled(ArmError):
-    """The service asks to stay away for `seconds`."""
+    """The service asks to stay away for `seconds`, and says so in its `message`."""
 
     def __init__(self, seconds: int, message: str) -> None:
         super().__init__(f"throttled for {seconds} s: {message}")
-        self.seconds = seconds
+        self.seconds, self.message = seconds, message
 
 
 class Unavailable(ArmError):
@@ -82,7 +85,10 @@ def arm_errors() -> Generator[None]:
     try:
         yield
     except HttpResponseError as error:
-        raise _classify(error) from error
+        failure = _classify(error)
+        if isinstance(failure, Throttled):
+            _log_throttle(error, failure)
+        raise failure from error
     except (AzureError, ValueError) as error:
         # ValueError: the SDK fails to parse an answer that the service sent, e.g. an unusual Retry-After on a 202.
         raise Unavailable(f"{type(error).__name__}: {error}") from error
@@ -103,6 +109,13 @@ def _classify(error: HttpResponseError) -> ArmError:
     if 400 <= status < 500 and status != 408:
         return Refused(status, code or f"Http{status}", message or error.reason or "")
     return Unavailable(f"{status} {code}: {message or error.message}")
+
+
+def _log_throttle(error: HttpResponseError, throttled: Throttled) -> None:
+    request = cast(AsyncHttpResponse, error.response).request
+    path = unquote(urlsplit(request.url).path)  # not the query, in which a nextLink may carry anything
+    message = throttled.message
+    log.info("Azure asks to stay away for %s s from %s %s: %s", throttled.seconds, request.method, path, message)
 
 
 def _code_and_message(response: AsyncHttpResponse | None) -> tuple[str, str]:

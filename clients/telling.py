@@ -1,4 +1,4 @@
-"""Telling the world how a migration stands, at least once a state. For activities and triggers alike."""
+"""Telling the world how a migration stands, at least once a stage. For activities and triggers alike."""
 
 import logging
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import msgspec
 from clients import Clients
 from clients.notices import NotTold
 from clients.tables import Stale
-from migration.notices import due_notice
+from migration.notices import due_notice, stage_of
 from migration.records import MigrationRecord, VaultRecord
 
 log = logging.getLogger(__name__)
@@ -25,13 +25,14 @@ async def tell(clients: Clients, record: MigrationRecord, vaults: Sequence[Vault
     notice = due_notice(record, vaults, clients.public_url) if clients.notices.configured else None
     if notice is None:
         return record
+    stage = stage_of(record, vaults)
     try:
         await clients.notices.send(notice)
     except NotTold as error:
-        log.warning("migration %s is %s, which could not be told: %s", record.migration_id, record.state, error)
+        log.warning("migration %s is %s, which could not be told: %s", record.migration_id, stage, error)
         return record
     current = await clients.ledger.read_migration(record.migration_id)
     try:
-        return await clients.ledger.write_migration(msgspec.structs.replace(current, told=record.state))
-    except Stale:  # somebody decided just now; if the state is still the same next time, it is told again
+        return await clients.ledger.write_migration(msgspec.structs.replace(current, told=stage))
+    except Stale:  # somebody decided just now; if the stage is still the same next time, it is told again
         return await clients.ledger.read_migration(record.migration_id)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from migration.cost import Estimate, exceeds, total
 from migration.plan import hash_plan
-from migration.records import MOVING, ItemState, MigrationRecord, MigrationState, VaultRecord
+from migration.records import MOVING, ItemState, MigrationRecord, MigrationState, VaultRecord, halts_of
 from migration.scope import unmatched
 
 
@@ -84,7 +84,6 @@ def _close_run(record: MigrationRecord, vaults: Sequence[VaultRecord], now: date
         return record
     if record.cancellation:
         return record.to(MigrationState.CANCELLED, problem=f"cancelled by {record.cancellation.by}", ended_at=now)
-    halted = [f"{vault.vault_id}: {vault.halted}" for vault in vaults if vault.halted]
-    if halted:
-        return record.to(MigrationState.HALTED, problem="; ".join(halted[:20]), ended_at=now)
+    if halted := halts_of(vaults):
+        return record.to(MigrationState.HALTED, problem=halted, ended_at=now)
     return record.to(MigrationState.COMPLETED, ended_at=now)

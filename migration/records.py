@@ -220,6 +220,12 @@ def counts_of(vaults: Iterable[VaultRecord]) -> Counter[str]:
     return sum((Counter(vault.counts) for vault in vaults), Counter[str]())
 
 
+def halts_of(vaults: Iterable[VaultRecord]) -> str:
+    """Why failures let nothing more start in vaults that had VMs left to start; empty where they do not."""
+    halted = [f"{vault.vault_id}: {vault.halted}" for vault in vaults if vault.halted]
+    return "; ".join(halted[:20])
+
+
 class Shares(Value, frozen=True, omit_defaults=True):
     """What each vault of a migration counts for the limits that all its vaults share, by vault key.
 
@@ -277,7 +283,7 @@ class MigrationRecord(Value, frozen=True, omit_defaults=True):
     """One migration: the request as accepted and the vaults it meant then, its state, its plan's hash, who decided.
 
     `requester` is who was signed in, `started_at` when VMs began to move. `limits` are those in force, `planned` is the
-    number of VMs to move, `interventions` the latest ones, `told` the state that the world was last told of
+    number of VMs to move, `interventions` the latest ones, `told` the stage that the world was last told of
     (migration.notices).
     """
 
@@ -297,7 +303,7 @@ class MigrationRecord(Value, frozen=True, omit_defaults=True):
     interventions: tuple[Intervention, ...] = ()
     problem: str = ""
     ended_at: Instant | None = None
-    told: MigrationState | None = None
+    told: str = ""
     etag: str = ""
 
     @property

@@ -35,8 +35,8 @@ var byTrouble = { name: 'trouble', operator: 'Include', values: ['*'] }
 var rules = [
   {
     name: 'migration-stopped'
-    title: 'a migration was halted or has failed'
-    description: 'Failures stopped the migration (Halted), or it could not go on with VMs begun (Failed). Its status says why and what to do next.'
+    title: 'failures stop a migration'
+    description: 'Failures let nothing more start (Halting; then Halted, when the last job has ended), or the migration could not go on with VMs begun (Failed). Its status says why and what to do next.'
     query: loadTextContent('../queries/migrations-stopped.kql')
     severity: 1
     every: 'PT5M'

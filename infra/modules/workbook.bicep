@@ -39,6 +39,12 @@ var tiles = [
     visualization: 'table'
   }
   {
+    name: 'throttles'
+    title: 'Calls that Azure declined for a while'
+    query: loadTextContent('../queries/throttles.kql')
+    visualization: 'table'
+  }
+  {
     name: 'outages'
     title: 'Calls that Azure or the ledger did not answer'
     query: loadTextContent('../queries/outages.kql')

@@ -37,7 +37,7 @@ async def surveyed(clients: Clients) -> None:
     await clients.ledger.insert_vaults([a_vault(surveyed=True, plan_hash="p", counts={"Planned": 2})])
 
 
-async def state_and_told(clients: Clients) -> tuple[MigrationState, MigrationState | None]:
+async def state_and_told(clients: Clients) -> tuple[MigrationState, str]:
     """What the ledger knows."""
     record = await clients.ledger.read_migration("m1")
     return record.state, record.told
@@ -64,7 +64,7 @@ async def test_a_topic_that_does_not_answer_is_tried_again(answer: Canned, clien
     """The migration stands where it would stand anyway, and the next look at it tells what this one could not."""
     topic.answer = answer
     assert (await advance_migration(clients, ORDER)).state is MigrationState.AWAITING_APPROVAL
-    assert await state_and_told(clients) == (MigrationState.AWAITING_APPROVAL, None)
+    assert await state_and_told(clients) == (MigrationState.AWAITING_APPROVAL, "")
 
     topic.answer = Canned()
     await advance_migration(clients, ORDER)
@@ -82,7 +82,7 @@ async def test_a_crash_before_the_note_tells_the_same_event_again(clients: Clien
     advancing = asyncio.create_task(advance_migration(clients, ORDER))
     with pytest.raises(asyncio.CancelledError):
         await advancing
-    assert await state_and_told(clients) == (MigrationState.AWAITING_APPROVAL, None)
+    assert await state_and_told(clients) == (MigrationState.AWAITING_APPROVAL, "")
 
     topic.answer = Canned()
     for _ in range(2):

@@ -1,5 +1,6 @@
 """Every error shape that Azure was recorded to answer with becomes the right error, with its code and its message."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -119,6 +120,15 @@ async def test_every_shape_of_error_is_read(shape: str) -> None:
     """4xx refuse, 429 and CloudDos throttle, 5xx and 408 leave the outcome open, in whatever shape."""
     answer, expected = SHAPES[shape]
     assert shown(await meet(answer)) == expected
+
+
+async def test_a_throttle_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """What was asked for, without the query of the URL, for how long to stay away, and why; once."""
+    error = {"error": {"code": "TooManyRequests", "message": "Slow down."}}
+    with caplog.at_level(logging.INFO, "clients.arm"):
+        await meet(Canned(status=429, headers={"Retry-After": "17"}, body=error))
+    [line] = [record.getMessage() for record in caplog.records if record.name == "clients.arm"]
+    assert line == f"Azure asks to stay away for 17 s from PUT {item_id()}: Slow down."
 
 
 async def test_an_error_without_a_message_still_says_something() -> None:

@@ -91,7 +91,7 @@ async def test_what_the_topic_does_not_take_stays_due(
     assert "m1" in warning
 
     topic.answer = Canned()
-    assert (await tell(clients, record, VAULTS)).told is MigrationState.AWAITING_APPROVAL
+    assert (await tell(clients, record, VAULTS)).told == MigrationState.AWAITING_APPROVAL
     assert topic.events[0] == topic.events[1]
 
 
@@ -105,10 +105,10 @@ async def test_a_decision_made_while_it_is_told_is_kept(clients: Clients, topic:
     topic.answer = Canned(first=pass_on)
     after = await tell(clients, record, VAULTS)
     assert (after.state, after.problem) == (MigrationState.CANCELLED, "cancelled by ada")
-    assert after.told is MigrationState.AWAITING_APPROVAL
+    assert after.told == MigrationState.AWAITING_APPROVAL
 
     topic.answer = Canned()
-    assert (await tell(clients, after, VAULTS)).told is MigrationState.CANCELLED
+    assert (await tell(clients, after, VAULTS)).told == MigrationState.CANCELLED
     assert topic.told == ["m1/AwaitingApproval", "m1/Cancelled"]
 
 
@@ -123,4 +123,4 @@ async def test_several_may_tell_at_once(clients: Clients, topic: LocalTopic) -> 
     topic.answer = Canned(first=meet)
     await asyncio.gather(*(tell(clients, record, VAULTS) for _ in range(everybody.parties)))
     assert set(topic.told) == {"m1/AwaitingApproval"}
-    assert (await clients.ledger.read_migration("m1")).told is MigrationState.AWAITING_APPROVAL
+    assert (await clients.ledger.read_migration("m1")).told == MigrationState.AWAITING_APPROVAL

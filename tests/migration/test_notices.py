@@ -1,4 +1,4 @@
-"""Which state of a migration is told as what, and that the same state is always told by the same event."""
+"""Which stage of a migration is told as what, and that the same stage is always told by the same event."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from migration.notices import NOTICES, PROBLEM_CHARACTERS, Notice, due_notice
-from migration.records import MIGRATION_TRANSITIONS, MigrationRecord, MigrationState
+from migration.notices import HALTING, NOTICES, PROBLEM_CHARACTERS, Notice, due_notice
+from migration.records import MIGRATION_TRANSITIONS, Cancellation, MigrationRecord, MigrationState, VaultRecord
 from tests.builders import NOW, a_migration, a_request, a_vault
 
 STATES = {
@@ -21,6 +21,12 @@ STATES = {
     MigrationState.REJECTED: "BackupMigration.Ended",
     MigrationState.FAILED: "BackupMigration.Ended",
 }
+
+
+def at(stage: str, **changes: Any) -> tuple[MigrationRecord, list[VaultRecord]]:
+    """A migration that has come to this stage, and its vault."""
+    state = MigrationState.RUNNING if stage == HALTING else MigrationState(stage)
+    return a_migration(state=state, **changes), [a_vault(halted="1 of 2 VMs failed" if stage == HALTING else "")]
 
 
 def notice_of(record: MigrationRecord, public_url: str = "", **vault: Any) -> Notice:
@@ -40,25 +46,57 @@ def test_a_state_is_told_by_its_type_of_event(state: MigrationState) -> None:
 def test_every_end_is_told() -> None:
     """A state added to the transition table is told, or its absence is decided on here."""
     assert set(STATES) == set(MigrationState)
-    assert set(MigrationState) - set(MIGRATION_TRANSITIONS) <= set(NOTICES)
+    assert set(MigrationState) - set(MIGRATION_TRANSITIONS) <= set(NOTICES) <= {*MigrationState, HALTING}
 
 
-@pytest.mark.parametrize("state", NOTICES)
-def test_a_state_that_was_told_is_not_due_again(state: MigrationState) -> None:
-    """Told once is enough; a state told earlier does not stand in for this one."""
-    assert due_notice(a_migration(state=state, told=state), [], "") is None
-    [other, *_] = [each for each in NOTICES if each is not state]
-    assert due_notice(a_migration(state=state, told=other), [], "")
+@pytest.mark.parametrize("stage", NOTICES)
+def test_a_stage_that_was_told_is_not_due_again(stage: str) -> None:
+    """Told once is enough; a stage told earlier does not stand in for this one."""
+    assert due_notice(*at(stage, told=stage), "") is None
+    [other, *_] = [each for each in NOTICES if each != stage]
+    assert due_notice(*at(stage, told=other), "")
 
 
-def test_an_event_is_known_by_migration_and_state() -> None:
-    """The id is the same at every telling, and another for another state or migration."""
+STOPPED = {"halted": "1 of 2 VMs failed", "checked_at": NOW}
+HALTS: dict[str, tuple[MigrationRecord, list[VaultRecord], bool]] = {
+    "the vault that halts follows jobs": (a_migration(state=MigrationState.RUNNING), [a_vault(**STOPPED)], True),
+    "another vault does": (
+        a_migration(state=MigrationState.RUNNING),
+        [a_vault(finished=True, **STOPPED), a_vault()],
+        True,
+    ),
+    "it is paused besides": (a_migration(state=MigrationState.PAUSED), [a_vault(**STOPPED)], True),
+    "the last job has ended": (
+        a_migration(state=MigrationState.RUNNING),
+        [a_vault(finished=True, **STOPPED), a_vault(finished=True)],
+        False,
+    ),
+    "somebody has cancelled it": (
+        a_migration(state=MigrationState.RUNNING, cancellation=Cancellation(by="ada", cancel_jobs=False, at=NOW)),
+        [a_vault(**STOPPED)],
+        False,
+    ),
+    "nothing has failed": (a_migration(state=MigrationState.RUNNING), [a_vault()], False),
+}
+
+
+@pytest.mark.parametrize("case", HALTS)
+def test_a_halt_is_told_while_it_goes_on(case: str) -> None:
+    """Before its end, which is told by itself; by why nothing more starts, and when that was found."""
+    record, vaults, told = HALTS[case]
+    notice = due_notice(record, vaults, "")
+    assert bool(notice) == told
+    if notice:
+        assert (notice.id, notice.type, notice.time) == ("m1/Halting", "BackupMigration.Halting", NOW)
+        assert notice.data.state is record.state
+        assert notice.data.problem == f"{vaults[0].vault_id}: 1 of 2 VMs failed"
+
+
+def test_an_event_is_known_by_migration_and_stage() -> None:
+    """The id is the same at every telling, and another for another stage or migration."""
     first = notice_of(a_migration(state=MigrationState.HALTED))
-    ids = {
-        notice_of(a_migration(migration_id=migration_id, state=state)).id
-        for migration_id in ("m1", "m2")
-        for state in NOTICES
-    }
+    notices = [due_notice(*at(stage, migration_id=name), "") for name in ("m1", "m2") for stage in NOTICES]
+    ids = {notice.id for notice in notices if notice}
     assert (first.id, first.subject, first.source) == ("m1/Halted", "m1", "/backup-migration/migrations")
     assert notice_of(a_migration(state=MigrationState.HALTED)) == first
     assert len(ids) == 2 * len(NOTICES)

@@ -251,9 +251,13 @@ async def test_all_vaults_together_keep_to_the_limits(
     "scenario", [a_scenario(a_vm_group("web-{n}", count=2), a_vm_group("bad-{n}", count=3, migration=BROKEN))]
 )
 async def test_a_vault_that_forbids_itself_for_too_long_is_given_up(
-    http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, clock: OneClock
+    http: aiohttp.ClientSession,
+    host: LocalHost,
+    simulator: Simulator,
+    clock: OneClock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A role that is taken away for good ends the migration with a reason for each VM, not with an endless wait."""
+    """A role taken away for good ends the migration, with a reason for each VM; the log tells of it at once, once."""
     with clock.standing_still():
         await begin(http, host, simulator, maxConcurrentPerVault=1, jobTimeoutHours=2)
         simulator.troubles.add(Trouble(kind=TroubleKind.NOT_AUTHORIZED, action=JOB_READ))
@@ -263,3 +267,5 @@ async def test_a_vault_that_forbids_itself_for_too_long_is_given_up(
     assert document["state"] == "Completed"
     assert document["items"] == {"Refused": 4, "TimedOut": 1}
     assert document["reasons"] == {"VaultUnreadable": 5}
+    [line] = [record.getMessage() for record in caplog.records if record.name == "activities.monitor_jobs"]
+    assert "can't be read: AuthorizationFailed (403)" in line

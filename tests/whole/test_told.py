@@ -1,5 +1,6 @@
 """A whole migration as a listener on its topic sees it."""
 
+import logging
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -19,6 +20,7 @@ from tests.whole.callers import a_body, act, ask, finish, pass_time, status_of
 from tests.whole.conftest import OneClock
 
 BROKEN = Migration(ends="Failed", error=JobErrorTable(code=1, title="UserErrorFsFreezeFailed", text="no"), minutes=5)
+LONG = Migration(minutes=400)
 DOWN = Canned(status=503)
 
 
@@ -103,7 +105,7 @@ async def test_a_topic_that_stays_down_holds_up_nothing(
     topic.answer = Canned()
     record = await clients.ledger.read_migration("m1")
     after = await tell(clients, record, await clients.ledger.read_vaults("m1"))
-    assert (record.told, after.told) == (None, MigrationState.COMPLETED)
+    assert (record.told, after.told) == ("", MigrationState.COMPLETED)
     assert topic.events[-1]["data"]["items"] == {"Migrated": 20}
 
 
@@ -129,3 +131,40 @@ async def test_a_halt_is_told_as_such(
     [event] = topic.events
     assert (event["type"], event["data"]["items"]) == ("BackupMigration.Halted", {"Cancelled": 1, "Failed": 1})
     assert event["data"]["problem"]
+
+
+@pytest.mark.parametrize("down_minutes", [0, 30])
+@pytest.mark.parametrize(
+    "scenario",
+    [a_scenario(a_vm_group("a-bad", migration=BROKEN), a_vm_group("b-long", migration=LONG), a_vm_group("c-left"))],
+)
+async def test_a_halt_is_told_hours_before_its_end(
+    http: aiohttp.ClientSession,
+    host: LocalHost,
+    simulator: Simulator,
+    clock: OneClock,
+    topic: LocalTopic,
+    caplog: pytest.LogCaptureFixture,
+    down_minutes: int,
+) -> None:
+    """When failures let nothing more start, and when the last job has ended: once each, and a topic may be down."""
+    with clock.standing_still(), caplog.at_level(logging.WARNING, "activities.monitor_jobs"):
+        topic.answer = DOWN if down_minutes else Canned()
+        limits = {"ramp": [], "maxConcurrent": 2, "stopAfterFailures": 1}
+        await ask(http, "POST", "/api/migrations", a_body(simulator, limits=limits))
+        await host.settled()
+        await pass_time(host, clock, minutes=20 + down_minutes)
+        topic.answer = Canned()
+        for _ in range(3):
+            await pass_time(host, clock, minutes=30)
+        halting = topic.events[-1]
+        assert set(topic.told) == {"m1/Halting"}
+        assert (halting["type"], halting["data"]["state"]) == ("BackupMigration.Halting", "Running")
+        assert halting["data"]["items"] == {"Cancelled": 1, "Failed": 1, "Migrating": 1}
+        assert halting["data"]["problem"]
+        attempts = len(topic.events)
+        assert (attempts > 1) == bool(down_minutes)
+    await host.wait("m1")
+    assert topic.told[attempts:] == ["m1/Halted"]
+    [line] = [record.getMessage() for record in caplog.records if record.name == "activities.monitor_jobs"]
+    assert line.startswith("migration m1 starts nothing more: ")
