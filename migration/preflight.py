@@ -67,11 +67,12 @@ class Facts:
 class Rule:
     """A row of the table: `evidence` answers None, or the sentence that becomes the finding's message.
 
-    A `live` rule needs the item alone and is asked again just before the write.
+    `when` says in words what it looks for. A `live` rule needs the item alone and is asked again just before the write.
     """
 
     code: str
     severity: Severity
+    when: str
     evidence: Callable[[Facts], str | None]
     remedy: str
     live: bool = False
@@ -223,12 +224,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="AlreadyEnhanced",
         severity=Severity.INFORMS,
+        when="The VM's policy is an Enhanced one already.",
         evidence=_already_enhanced,
         remedy="Nothing to do.",
     ),
     Rule(
         code="ClassicVm",
         severity=B,
+        when="The VM is one of Azure Service Manager, not of Azure Resource Manager.",
         evidence=lambda facts: "a classic (Azure Service Manager) VM" if facts.item.classic else None,
         remedy="Move the VM to Azure Resource Manager and protect it anew with an Enhanced policy.",
         live=True,
@@ -236,6 +239,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="SoftDeleted",
         severity=B,
+        when="The backup was deleted, and is kept until its grace period ends.",
         evidence=lambda facts: "the backup is soft-deleted" if facts.item.soft_deleted else None,
         remedy="Undelete the backup and resume protection first, or let it expire.",
         live=True,
@@ -243,6 +247,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="ProtectionStopped",
         severity=B,
+        when="Backups were stopped, paused or suspended, and the recovery points kept.",
         evidence=_stopped,
         remedy="Resume protection with the Standard policy first, or resume it directly with an Enhanced one.",
         live=True,
@@ -250,6 +255,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="ProtectionError",
         severity=B,
+        when="Azure Backup says itself that the protection does not work.",
         evidence=lambda facts: (
             f"protection state is {facts.item.protection_state}"
             if facts.item.protection_state in ("ProtectionError", "Invalid")
@@ -261,6 +267,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="InitialBackupPending",
         severity=B,
+        when="The VM is protected, and nothing has been backed up so far.",
         evidence=lambda facts: (
             "the first backup has not been made" if facts.item.protection_state == "IRPending" else None
         ),
@@ -270,12 +277,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="VmNotFound",
         severity=B,
+        when="No VM of this id is in the subscription's list: it was deleted or moved, or the app may not read it.",
         evidence=_vm_missing,
         remedy="The VM was deleted. Stop its protection, keeping or deleting the recovery points.",
     ),
     Rule(
         code="VmFailedState",
         severity=B,
+        when="The last change of the VM in Azure failed, so that its provisioning state is Failed.",
         evidence=lambda facts: (
             "the VM's provisioning state is Failed" if facts.vm and facts.vm.provisioning_state == "Failed" else None
         ),
@@ -284,18 +293,21 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="UnmanagedDisks",
         severity=B,
+        when="A disk of the VM is a blob in a storage account, not a managed disk.",
         evidence=lambda facts: "at least one disk is a page blob" if facts.vm and not facts.vm.managed_disks else None,
         remedy="Convert the VM to managed disks first; Enhanced policies do not protect unmanaged ones.",
     ),
     Rule(
         code="SharedDisk",
         severity=B,
+        when="A disk of the VM may be attached to several VMs at once.",
         evidence=_shared_disks,
         remedy="Detach the shared disk, change the policy, attach it again: Enhanced policies leave it out.",
     ),
     Rule(
         code="DiskUnknown",
         severity=B,
+        when="A managed disk of the VM is in no list that the app may read.",
         evidence=lambda facts: (
             f"not in the subscription's list of disks: {', '.join(facts.unseen_disks)}" if facts.unseen_disks else None
         ),
@@ -304,30 +316,35 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="SourcePolicyUnknown",
         severity=B,
+        when="The policy that the item names is not among its vault's policies for VMs.",
         evidence=_source_unknown,
         remedy="Plan again; if it stays, assign the item an existing policy.",
     ),
     Rule(
         code="TargetNotFound",
         severity=B,
+        when="The vault has no policy of the target's name, or the request maps the VM's policy to none.",
         evidence=_target_missing,
         remedy="Create the policy in this vault, name another target, or ask for clones.",
     ),
     Rule(
         code="TargetNotEnhanced",
         severity=B,
+        when="The policy named as the target is a Standard one.",
         evidence=_target_standard,
         remedy="Name an Enhanced policy; a Standard one can't be changed into one.",
     ),
     Rule(
         code="TargetDiffers",
         severity=B,
+        when="A clone is asked for, and a policy of its name stands in the vault and says something else.",
         evidence=_target_differs,
         remedy="Ask for clones with another suffix, or name the existing policy as the target.",
     ),
     Rule(
         code="RetentionShrinks",
         severity=B,
+        when="On at least one tier the target keeps recovery points for a shorter time than the VM's policy.",
         evidence=_retention,
         remedy="Choose a target that keeps at least as much on every tier: Azure prunes the points that exist. "
         "acceptRetentionLoss in the request lets it happen.",
@@ -335,78 +352,91 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="RetentionLossAccepted",
         severity=W,
+        when="The target keeps less on at least one tier, and the request says acceptRetentionLoss.",
         evidence=_retention_accepted,
         remedy="Recovery points older than the target keeps are pruned within a day of the change.",
     ),
     Rule(
         code="VaultImmutable",
         severity=B,
+        when="The vault is immutable, and the target keeps less on at least one tier.",
         evidence=_immutable,
         remedy="An immutable vault accepts no shorter retention: choose a target that keeps at least as much.",
     ),
     Rule(
         code="ResourceGuardApprovalNeeded",
         severity=B,
+        when="A Resource Guard protects the vault, and the target keeps less, or snapshots for fewer days.",
         evidence=_guarded,
         remedy="Choose a target that weakens nothing, which needs no approval by the Resource Guard's owner.",
     ),
     Rule(
         code="InstantRestoreExceedsRetention",
         severity=B,
+        when="The target would keep snapshots for as long as daily recovery points, or longer.",
         evidence=_instant_restore,
         remedy="Azure Backup refuses this: keep snapshots for fewer days than vaulted recovery points.",
     ),
     Rule(
         code="SnapshotDaysOutOfRange",
         severity=B,
+        when="A clone would keep snapshots for more or fewer days than Azure takes for its schedule.",
         evidence=_snapshot_days,
         remedy="Ask for a clone with an instantRestoreDays that its schedule allows.",
     ),
     Rule(
         code="PolicyWriteQuota",
         severity=B,
+        when="The plan would make more policies in the vault than Azure takes in a day.",
         evidence=_policy_quota,
         remedy="Migrate the vault in parts of at most 50 source policies a day, or name existing targets.",
     ),
     Rule(
         code="PolicyFull",
         severity=W,
+        when="With the VMs of the plan the target would protect more than Azure recommends.",
         evidence=_full,
         remedy="Spread the VMs over several Enhanced policies by mapping source policies to different targets.",
     ),
     Rule(
         code="VaultDailyQuota",
         severity=W,
+        when="The plan moves more VMs of the vault than Azure takes changes of protection in a day.",
         evidence=_daily_quota,
         remedy="The migration of this vault takes more than a day: it pauses when Azure says so and goes on by itself.",
     ),
     Rule(
         code="BackupJobRunning",
         severity=Severity.WAITS,
+        when="A backup job of the VM runs now.",
         evidence=_running_job,
         remedy="The migration starts this VM when the job has ended.",
     ),
     Rule(
         code="LastBackupFailed",
         severity=W,
+        when="The VM's latest backup did not end well.",
         evidence=_last_backup,
         remedy="The migration makes a backup too and may fail alike: look at the job that failed first.",
     ),
     Rule(
         code="HealthActionRequired",
         severity=W,
+        when="Azure Backup's pre-check asks for something to be done on the VM.",
         evidence=lambda facts: f"backup pre-check: {', '.join(facts.item.health)}" if facts.item.health else None,
         remedy="Follow the recommendations in the item's health details; the migration's own backup may fail else.",
     ),
     Rule(
         code="CostIncrease",
         severity=Severity.INFORMS,
+        when="The VM's snapshots may cost more under the target.",
         evidence=lambda facts: f"snapshots: {facts.cost}" if facts.cost and facts.cost.high > 0 else None,
         remedy="An estimate from the size of the disks; what it rests on is in the plan. A budget can bound it.",
     ),
     Rule(
         code="DiskExclusions",
         severity=Severity.INFORMS,
+        when="The backup leaves some of the VM's disks out.",
         evidence=lambda facts: (
             f"selective disk backup: {facts.item.excluded_disks}" if facts.item.excluded_disks else None
         ),
@@ -415,6 +445,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="TrustedLaunch",
         severity=Severity.INFORMS,
+        when="The VM's security type is Trusted Launch.",
         evidence=lambda facts: "a Trusted Launch VM" if facts.vm and facts.vm.trusted_launch else None,
         remedy="Its snapshots are managed-disk snapshots already, so that the move costs next to nothing.",
     ),

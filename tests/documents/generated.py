@@ -40,8 +40,8 @@ def code(text: str) -> str:
 
 
 def findings() -> str:
-    """Every rule: how grave it is, when it is asked, what it says for example, what to do."""
-    heads = ("Finding", "Severity", "Asked again before the write", "It says, for example", "What to do")
+    """Every rule: how grave it is, whether it is asked again, when it speaks, what it says for example, what to do."""
+    heads = ("Finding", "Severity", "Asked again", "When", "It says, for example", "What to do")
     return table(heads, (_finding(rule) for rule in RULES))
 
 
@@ -49,7 +49,7 @@ def _finding(rule: Rule) -> Sequence[str]:
     changes, _ = TRIPS[rule.code]
     [message] = [finding.message for finding in inspect(facts(**changes)) if finding.code == rule.code]
     example = re.sub(r"/subscriptions/\S+/(\S+/\S+)", r".../\1", message)
-    return code(rule.code), rule.severity.value, "yes" if rule.live else "", example, rule.remedy
+    return code(rule.code), rule.severity.value, "yes" if rule.live else "", rule.when, example, rule.remedy
 
 
 def reasons() -> str:
