@@ -10,7 +10,7 @@ require(join(package_, "Kusto.Language.Bridge.min.js"));
 
 const { KustoCode, GlobalState, Symbols } = Kusto.Language;
 const TABLES = {
-  AppTraces: "(TimeGenerated: datetime, Message: string, SeverityLevel: int, OperationName: string)",
+  AppTraces: "(TimeGenerated: datetime, Message: string, SeverityLevel: int, Properties: dynamic)",
   AppRequests: "(TimeGenerated: datetime, Name: string, Success: bool, DurationMs: real)",
 };
 const tables = Object.entries(TABLES).map(([name, columns]) => Symbols.TableSymbol.From(columns).WithName(name));
