@@ -1,21 +1,31 @@
 """Two plans of the same estate, and what lies between them."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from migration.model import Value
 from migration.records import ItemRecord
 
 
 class Difference(Value, frozen=True):
-    """A VM that one plan has and the other has not, or whose plan is another one: which aspect, before and after."""
+    """A VM that one plan has and the other has not, or an aspect of a VM's plan that is not the same in both."""
 
-    item_id: str
-    vm_name: str
-    kind: Literal["added", "removed", "changed"]
-    aspect: str = ""
-    before: str = ""
-    after: str = ""
+    item_id: Annotated[str, Meta(description="Resource id of the VM's protected item")]
+    vm_name: Annotated[str, Meta(description="Which VM, by its name in Azure")]
+    kind: Annotated[
+        Literal["added", "removed", "changed"],
+        Meta(description="`added`: only this plan has the VM; `removed`: only the other has; `changed`: both have"),
+    ]
+    aspect: Annotated[
+        str,
+        Meta(
+            description="What changed: verdict, findings, sourcePolicy, targetPolicy, vm, cost; empty if not `changed`"
+        ),
+    ] = ""
+    before: Annotated[str, Meta(description="The aspect in the other plan; empty where it has nothing there")] = ""
+    after: Annotated[str, Meta(description="The aspect in this plan; empty where it has nothing there")] = ""
 
 
 def compare(before: Iterable[ItemRecord], after: Iterable[ItemRecord]) -> tuple[Difference, ...]:

@@ -43,10 +43,13 @@ class CostAssumptions(Value, frozen=True):
     used_share_high: Annotated[Share, Meta(description="Greatest share of the disks' size that holds data")] = 1.0
     daily_churn_low: Annotated[Share, Meta(description="Least share of the data that changes in a day")] = 0.02
     daily_churn_high: Annotated[Share, Meta(description="Greatest share of the data that changes in a day")] = 0.07
-    price_per_gb_month: (
-        Annotated[float, Meta(ge=0, le=1000, description="Your price of snapshots; else Azure's retail price")] | None
-    ) = None
-    currency: Annotated[Currency, Meta(description="Of your price; Azure's retail prices are in USD")] = RETAIL_CURRENCY
+    price_per_gb_month: Annotated[
+        Annotated[float, Meta(ge=0, le=1000)] | None,
+        Meta(description="Your price of a GB of snapshots for a month; null: Azure's retail price"),
+    ] = None
+    currency: Annotated[
+        Currency, Meta(description="Currency of your price, as in ISO 4217; Azure's retail prices are in USD")
+    ] = RETAIL_CURRENCY
 
     def __post_init__(self) -> None:
         if self.used_share_low > self.used_share_high:
@@ -68,7 +71,9 @@ class Budget(Value, frozen=True):
     """The greatest monthly increase that a caller agrees to."""
 
     monthly_increase: Annotated[float, Meta(ge=0, le=1e12, description="Greatest increase of the monthly bill")]
-    currency: Currency = RETAIL_CURRENCY
+    currency: Annotated[
+        Currency, Meta(description="Currency of that increase, as in ISO 4217; the estimate's must be the same")
+    ] = RETAIL_CURRENCY
 
 
 # --- prices
@@ -123,11 +128,11 @@ class Price(Value, frozen=True):
 
 
 class CostRange(Value, frozen=True):
-    """By how much a monthly bill changes, at least and at most; negative where it falls. Not rounded."""
+    """By how much a monthly bill changes, not rounded; negative where it falls."""
 
-    low: Decimal
-    high: Decimal
-    currency: str
+    low: Annotated[Decimal, Meta(description="The change at least, a decimal number in a text")]
+    high: Annotated[Decimal, Meta(description="The change at most, a decimal number in a text")]
+    currency: Annotated[str, Meta(description="Currency of the change, as in ISO 4217")]
 
     def __add__(self, other: "CostRange") -> "CostRange":
         if self.currency != other.currency:

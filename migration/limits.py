@@ -9,21 +9,22 @@ from msgspec import UNSET, Meta, UnsetType
 
 from migration.model import Value
 
-Concurrent = Annotated[int, Meta(ge=1, le=10_000, description="VMs in flight at once in the whole migration")]
-ConcurrentPerVault = Annotated[int, Meta(ge=1, le=100, description="VMs in flight at once in a vault")]
+Concurrent = Annotated[int, Meta(ge=1, le=10_000, description="Most VMs in flight at once in the whole migration")]
+ConcurrentPerVault = Annotated[int, Meta(ge=1, le=100, description="Most VMs in flight at once in a vault")]
 Ramp = Annotated[
     tuple[Annotated[int, Meta(ge=1, le=10_000)], ...],
-    Meta(max_length=20, description="Canary steps: how many VMs come through before the next step begins"),
+    Meta(max_length=20, description="Canary steps: how many VMs come through before the next step begins; empty: none"),
 ]
 StopAfter = Annotated[int, Meta(ge=1, le=10_000, description="Failures after which nothing more starts")]
 StopAfterPercent = Annotated[
-    int, Meta(ge=1, le=100, description="The same, in percent of the VMs planned; whichever comes first")
+    Annotated[int, Meta(ge=1, le=100)] | None,
+    Meta(description="Failures after which nothing more starts, in percent of the planned VMs; null: no such limit"),
 ]
 JobTimeout = Annotated[int, Meta(ge=1, le=120, description="A VM whose job takes more hours is TimedOut")]
 BackupJobWait = Annotated[
     int, Meta(ge=1, le=120, description="Hours to wait for a running backup job before giving up on its VM")
 ]
-PollSeconds = Annotated[int, Meta(ge=1, le=3600, description="Time between two looks at a vault's jobs")]
+PollSeconds = Annotated[int, Meta(ge=1, le=3600, description="Seconds between two looks at a vault's jobs")]
 
 L = TypeVar("L", "Limits", "LimitChanges")
 
@@ -38,7 +39,7 @@ class Limits(Value, frozen=True):
     max_concurrent_per_vault: ConcurrentPerVault = 20
     ramp: Ramp = (1, 5, 25)
     stop_after_failures: StopAfter = 5
-    stop_after_failures_percent: StopAfterPercent | None = None
+    stop_after_failures_percent: StopAfterPercent = None
     job_timeout_hours: JobTimeout = 24
     backup_job_wait_hours: BackupJobWait = 12
     poll_seconds: PollSeconds = 300
@@ -51,7 +52,7 @@ class LimitChanges(Value, frozen=True):
     max_concurrent_per_vault: ConcurrentPerVault | UnsetType = UNSET
     ramp: Ramp | UnsetType = UNSET
     stop_after_failures: StopAfter | UnsetType = UNSET
-    stop_after_failures_percent: StopAfterPercent | None | UnsetType = UNSET
+    stop_after_failures_percent: StopAfterPercent | UnsetType = UNSET
     job_timeout_hours: JobTimeout | UnsetType = UNSET
     backup_job_wait_hours: BackupJobWait | UnsetType = UNSET
     poll_seconds: PollSeconds | UnsetType = UNSET

@@ -277,7 +277,11 @@ def same_id(one: str, other: str) -> bool:
 
 
 class Severity(StrEnum):
-    """What a finding means for its VM."""
+    """What a finding means for its VM.
+
+    `blocks`: the VM is not moved; `waits`: it is moved when that has passed; `warns`: it is moved, and somebody should
+    know before; `informs`: it is moved, or need not be.
+    """
 
     BLOCKS = "blocks"
     WAITS = "waits"
@@ -286,9 +290,9 @@ class Severity(StrEnum):
 
 
 class Finding(Value, frozen=True):
-    """A preflight rule's verdict on one VM, with its evidence in the message."""
+    """A preflight rule's verdict on one VM."""
 
-    code: str
-    severity: Severity
-    message: str
-    remedy: str
+    code: Annotated[str, Meta(description="Which rule found it")]
+    severity: Annotated[Severity, Meta(description="What it means for the VM")]
+    message: Annotated[str, Meta(description="What was found, with the evidence")]
+    remedy: Annotated[str, Meta(description="What an operator can do about it, or should know")]

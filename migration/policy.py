@@ -44,21 +44,32 @@ def shrinks(source: Retention, target: Retention) -> tuple[Shrink, ...]:
 
 
 class HourlySchedule(Value, frozen=True):
-    """Several backups a day: every so many hours, for so many hours from the source's own time on."""
+    """Several backups a day."""
 
-    interval_hours: Literal[4, 6, 8, 12, 24]
-    window_hours: Annotated[int, Meta(ge=4, le=24)]
+    interval_hours: Annotated[Literal[4, 6, 8, 12, 24], Meta(description="Hours between two backups")]
+    window_hours: Annotated[
+        int, Meta(ge=4, le=24, description="Hours of a day in which they are made, from the source's own time on")
+    ]
 
 
 class CloneOptions(Value, frozen=True):
-    """How an Enhanced policy is derived from a Standard one; by default it differs in nothing but its type.
+    """How an Enhanced policy is derived from a Standard one; by default it differs in nothing but its type."""
 
-    Its name is the source's with the suffix, so that a second migration finds what the first one made.
-    """
-
-    suffix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,30}$(?!\n)")] = "-enhanced"
-    hourly: HourlySchedule | None = None
-    instant_restore_days: Annotated[int, Meta(ge=1, le=30)] | None = None
+    suffix: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9-]{1,30}$(?!\n)",
+            description="Its name is the source's with this: a second migration finds what the first one made",
+        ),
+    ] = "-enhanced"
+    hourly: Annotated[
+        HourlySchedule | None,
+        Meta(description="Several backups a day, where the source makes one; null: backups when the source makes them"),
+    ] = None
+    instant_restore_days: Annotated[
+        Annotated[int, Meta(ge=1, le=30)] | None,
+        Meta(description="Days that snapshots are kept for instant restore; null: as many as by the source"),
+    ] = None
 
 
 LONGEST_NAME = 150

@@ -3,6 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from msgspec import Meta
 
 from migration.model import Instant, Value
 from migration.records import (
@@ -17,19 +20,23 @@ from migration.records import (
 
 
 class Progress(Value, frozen=True):
-    """VMs that are to move: how many of them are done (moved or not), in flight, waiting.
+    """How far a migration has come with the VMs that are to move."""
 
-    `vms_per_hour` and `estimated_end` are what the migration did so far, canaries included, and None before anything
-    is done or when nothing more is.
-    """
-
-    planned: int
-    done: int
-    in_flight: int
-    waiting: int
-    percent: int
-    vms_per_hour: float | None
-    estimated_end: Instant | None
+    planned: Annotated[int, Meta(description="VMs that are to move by the plan")]
+    done: Annotated[int, Meta(description="Planned VMs that have come to their end, moved or not")]
+    in_flight: Annotated[int, Meta(description="Planned VMs whose write is on the way or whose job runs")]
+    waiting: Annotated[int, Meta(description="Planned VMs whose turn has not come")]
+    percent: Annotated[int, Meta(description="How much of what was planned is done, from 0 to 100, rounded down")]
+    vms_per_hour: Annotated[
+        float | None,
+        Meta(
+            description="VMs an hour whose jobs have ended so far, canaries included; "
+            "null before the first, and when nothing more starts"
+        ),
+    ]
+    estimated_end: Annotated[
+        Instant | None, Meta(description="When the last job may end, at that pace; null where there is none")
+    ]
 
 
 def progress(record: MigrationRecord, vaults: Sequence[VaultRecord], now: datetime) -> Progress:

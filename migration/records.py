@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from migration.cost import CostRange, Estimate
 from migration.limits import LimitChanges, Limits, Share, together
@@ -14,7 +15,13 @@ from migration.request import MigrationRequest
 
 
 class ItemState(StrEnum):
-    """Where a VM is in its migration."""
+    """Where a VM is in its migration.
+
+    `Planned`: it is to move; `Starting`: its write is on the way; `Migrating`: its job runs; `Migrated`: the job ended
+    well and the item shows the target; `Failed`, `TimedOut`: the job failed, or was not over in time; `Blocked`: a
+    finding forbids it; `Drifted`: it is no longer what the plan says; `Refused`: Azure declined the write; `Cancelled`:
+    it was waiting when the migration stopped; `AlreadyEnhanced`: nothing to do; `Excluded`: the request leaves it out.
+    """
 
     PLANNED = "Planned"
     STARTING = "Starting"
@@ -44,7 +51,13 @@ FAILURES = frozenset({ItemState.FAILED, ItemState.TIMED_OUT, ItemState.REFUSED})
 
 
 class MigrationState(StrEnum):
-    """Where a migration is."""
+    """Where a migration is.
+
+    `Planning`: its vaults are read; `AwaitingApproval`: somebody is to decide on its plan; `Running`: VMs move;
+    `Paused`: nothing starts, jobs in flight are followed; `Halted`: too many VMs failed and the rest never started;
+    `Completed`: every VM has its outcome, or the plan that was asked for is made; `Cancelled`: somebody stopped it;
+    `Rejected`: somebody said no to its plan, or nobody yes in time; `Failed`: it could not go on.
+    """
 
     PLANNING = "Planning"
     AWAITING_APPROVAL = "AwaitingApproval"
@@ -167,11 +180,13 @@ class PlanSummary(Value, frozen=True):
 
 
 class PlannedTarget(Value, frozen=True):
-    """An Enhanced policy that VMs of a vault move to. A clone that the migration has to make says from which policy."""
+    """An Enhanced policy that VMs of a vault move to."""
 
-    name: str
-    fingerprint: str
-    made_from: str = ""
+    name: Annotated[str, Meta(description="The policy, by its name in the vault")]
+    fingerprint: Annotated[str, Meta(description="Hash of what the policy says: no VM moves once that is another")]
+    made_from: Annotated[
+        str, Meta(description="The Standard policy whose Enhanced equal is to be made; empty where the policy exists")
+    ] = ""
 
 
 class VaultRecord(Value, frozen=True, omit_defaults=True):
@@ -246,29 +261,36 @@ class Shares(Value, frozen=True, omit_defaults=True):
 class Decision(Value, frozen=True):
     """A person's word on a plan."""
 
-    approved: bool
-    plan_hash: str
-    approver: str
-    comment: str
-    decided_at: Instant
+    approved: Annotated[bool, Meta(description="Whether it was a yes")]
+    plan_hash: Annotated[str, Meta(description="Hash of the plan that was decided on")]
+    approver: Annotated[str, Meta(description="Who decided")]
+    comment: Annotated[str, Meta(description="Why; empty where nothing was said")]
+    decided_at: Annotated[Instant, Meta(description="When the app was told")]
 
 
 class Intervention(Value, frozen=True, omit_defaults=True):
-    """What a person did to a migration meanwhile, and the limits that were changed."""
+    """What a person did to a migration meanwhile."""
 
-    what: Literal["pause", "resume", "cancel", "limits"]
-    by: str
-    comment: str
-    at: Instant
-    limits: LimitChanges = LimitChanges()
+    what: Annotated[
+        Literal["pause", "resume", "cancel", "limits"],
+        Meta(description="`pause`, `resume` or `cancel` the migration, or change its `limits`"),
+    ]
+    by: Annotated[str, Meta(description="Who did it")]
+    comment: Annotated[str, Meta(description="Why; empty where nothing was said")]
+    at: Annotated[Instant, Meta(description="When the app was told")]
+    limits: Annotated[LimitChanges, Meta(description="The limits that were changed; empty if none were")] = (
+        LimitChanges()
+    )
 
 
 class Cancellation(Value, frozen=True):
-    """Nothing more starts; running jobs are cancelled too where the operator wished it and Azure allows it."""
+    """A person's word that nothing more is to start."""
 
-    by: str
-    cancel_jobs: bool
-    at: Instant
+    by: Annotated[str, Meta(description="Whose word it was")]
+    cancel_jobs: Annotated[
+        bool, Meta(description="Whether running jobs are to be cancelled too, where Azure allows it")
+    ]
+    at: Annotated[Instant, Meta(description="When the app was told")]
 
 
 class Control(StrEnum):

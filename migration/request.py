@@ -27,52 +27,84 @@ Tags = Annotated[dict[Name, Name], Meta(max_length=50)]
 
 
 class SubscriptionScope(Value, frozen=True):
-    """The vaults of a subscription that fit: resource group by glob, region by name, every tag by its value."""
+    """The vaults of a subscription that fit all of this."""
 
-    id: Annotated[str, Meta(pattern=SUBSCRIPTION_ID)]
-    resource_groups: Patterns = ()
-    regions: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
-    vault_tags: Tags = {}
+    id: Annotated[str, Meta(pattern=SUBSCRIPTION_ID, description="The subscription's id, without a path")]
+    resource_groups: Annotated[
+        Patterns, Meta(description="Globs over resource groups, one of which is the vault's; empty: in any group")
+    ] = ()
+    regions: Annotated[
+        tuple[Name, ...], Meta(max_length=100, description="Regions by name, such as westeurope; empty: in any region")
+    ] = ()
+    vault_tags: Annotated[Tags, Meta(description="Tags that the vault carries, all of them; empty: any or none")] = {}
 
 
 class Selection(Value, frozen=True):
-    """Which VMs of those vaults: all of them where a field is empty.
+    """Which VMs of those vaults: those that fit every field.
 
     A pattern that begins with a slash is the resource id of a VM or a protected item, any other a glob over the names
-    of VMs. `exclude` wins. `source_policies` names Standard policies, `vm_tags` tags that the VM must carry.
+    of VMs.
     """
 
-    include: Patterns = ()
-    exclude: Patterns = ()
-    source_policies: Annotated[tuple[PolicyName, ...], Meta(max_length=200)] = ()
-    vm_tags: Tags = {}
+    include: Annotated[Patterns, Meta(description="Only VMs that one of these patterns means; empty: all")] = ()
+    exclude: Annotated[
+        Patterns, Meta(description="No VM that one of these patterns means, even if included; empty: none is left out")
+    ] = ()
+    source_policies: Annotated[
+        tuple[PolicyName, ...],
+        Meta(max_length=200, description="Only VMs on one of these Standard policies, by name; empty: on any"),
+    ] = ()
+    vm_tags: Annotated[Tags, Meta(description="Only VMs that carry all of these tags; empty: any or none")] = {}
 
 
 class Target(Value, frozen=True):
-    """The Enhanced policy each VM moves to; exactly one of the three.
+    """The Enhanced policy each VM moves to: exactly one of the three, the others null or left out."""
 
-    `policy_name`: the policy of this name in the VM's vault. `policies`: from each Standard policy's name to an
-    Enhanced one's. `clone`: the Enhanced equal of each Standard policy, made when the migration runs.
-    """
-
-    policy_name: PolicyName | None = None
-    policies: Annotated[dict[PolicyName, PolicyName], Meta(min_length=1, max_length=200)] | None = None
-    clone: CloneOptions | None = None
+    policy_name: Annotated[
+        PolicyName | None, Meta(description="The policy of this name in the VM's vault; null: another of the three")
+    ] = None
+    policies: Annotated[
+        Annotated[dict[PolicyName, PolicyName], Meta(min_length=1, max_length=200)] | None,
+        Meta(description="From each Standard policy's name to an Enhanced one's; null: another of the three"),
+    ] = None
+    clone: Annotated[
+        CloneOptions | None,
+        Meta(
+            description="The Enhanced equal of each Standard policy, made when the migration runs; "
+            "null: another of the three"
+        ),
+    ] = None
 
 
 class MigrationRequest(Value, frozen=True):
-    """What a caller asks for: plan, or migrate, these VMs of these vaults to that Enhanced policy.
+    """What a caller asks for: plan, or migrate, these VMs of these vaults to that Enhanced policy."""
 
-    `retry_of` leaves out whatever did not fail in an earlier migration.
-    """
-
-    mode: Literal["plan", "migrate"]
-    target: Target
-    vaults: Annotated[tuple[str, ...], Meta(max_length=MOST_VAULTS, description="Vaults by their resource ids")] = ()
-    subscriptions: Annotated[tuple[SubscriptionScope, ...], Meta(max_length=100)] = ()
-    items: Selection = Selection()
-    id: MigrationId | None = None
-    retry_of: MigrationId | None = None
+    mode: Annotated[
+        Literal["plan", "migrate"],
+        Meta(description="`plan`: only say what would happen; `migrate`: carry it out once the plan is made"),
+    ]
+    target: Annotated[Target, Meta(description="Where the VMs move to")]
+    vaults: Annotated[
+        tuple[str, ...],
+        Meta(max_length=MOST_VAULTS, description="Vaults by their resource ids; empty: those of the subscriptions"),
+    ] = ()
+    subscriptions: Annotated[
+        tuple[SubscriptionScope, ...],
+        Meta(max_length=100, description="Subscriptions whose vaults are meant, instead or besides; empty: none"),
+    ] = ()
+    items: Annotated[
+        Selection, Meta(description="Which VMs of those vaults; the others are in the plan as Excluded")
+    ] = Selection()
+    id: Annotated[
+        MigrationId | None, Meta(description="The new migration's id, which no other has; null: the app makes one")
+    ] = None
+    retry_of: Annotated[
+        MigrationId | None,
+        Meta(
+            description="Id of a migration that has ended: only what it left Failed, TimedOut, Drifted, or Refused for "
+            "a reason that can pass; null: this is no retry"
+        ),
+    ] = None
     acknowledge_irreversible: Annotated[
         bool, Meta(description="Must be true in mode migrate: no VM can be moved back to a Standard policy")
     ] = False
@@ -80,21 +112,29 @@ class MigrationRequest(Value, frozen=True):
         bool, Meta(description="Whether a target may keep less than the source: recovery points are pruned then")
     ] = False
     approval: Annotated[
-        Literal["required", "none"], Meta(description="Whether the plan waits for somebody to approve its hash")
+        Literal["required", "none"],
+        Meta(description="`required`: the plan waits for somebody to approve its hash; `none`: it is carried out"),
     ] = "required"
     approval_timeout_hours: Annotated[
         int, Meta(ge=1, le=720, description="Hours after which a plan that nobody approved is Rejected")
     ] = 168
-    limits: LimitChanges = LimitChanges()
-    cost: CostAssumptions = CostAssumptions()
-    budget: Budget | None = None
+    limits: Annotated[
+        LimitChanges, Meta(description="Limits of this migration; what is not named is as the app has it by default")
+    ] = LimitChanges()
+    cost: Annotated[CostAssumptions, Meta(description="What the estimate of the cost assumes")] = CostAssumptions()
+    budget: Annotated[
+        Budget | None,
+        Meta(description="A plan whose estimate may exceed it is not carried out; null: whatever the plan costs"),
+    ] = None
 
 
 class Problem(Value, frozen=True):
-    """Something wrong with what a caller sent: where (a path into the body) and what."""
+    """Something wrong with what a caller sent."""
 
-    path: str
-    message: str
+    path: Annotated[
+        str, Meta(description="Where: a path such as $.vaults[0], or the name of a header or of a part of the URL")
+    ]
+    message: Annotated[str, Meta(description="What is wrong there")]
 
 
 def retried(request: MigrationRequest, migration_id: str, vaults: Sequence[str], **changes: object) -> MigrationRequest:

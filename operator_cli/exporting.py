@@ -9,35 +9,33 @@ from pathlib import Path
 from typing import TextIO
 
 from operator_cli.documents import Document
-from operator_cli.reports import message_of, remedy_of
 from operator_cli.screen import safe
 from operator_cli.wishes import usage
-
-FORMULA = ("=", "+", "-", "@")
 
 COLUMNS: Mapping[str, Callable[[Document], str]] = {
     "vault": lambda item: item.text("vaultKey"),
     "vm": lambda item: item.text("vmName"),
     "state": lambda item: item.text("state"),
     "reason": lambda item: item.text("reason"),
-    "message": message_of,
-    "remedy": remedy_of,
+    "message": lambda item: item.text("message"),
+    "remedy": lambda item: item.text("remedy"),
     "retryable": lambda item: "yes" if item.flag("retryable") else "no",
+    "warnings": lambda item: "; ".join(item.texts("warnings")),
     "findings": lambda item: "; ".join(finding.text("code") for finding in item.parts("findings")),
     "sourcePolicy": lambda item: item.text("sourcePolicy"),
     "targetPolicy": lambda item: item.text("targetPolicy"),
-    "jobId": lambda item: item.text("jobId"),
-    "operationId": lambda item: item.text("operationId"),
     "writtenAt": lambda item: item.text("writtenAt"),
     "settledAt": lambda item: item.text("settledAt"),
+    "jobId": lambda item: item.text("jobId"),
+    "operationId": lambda item: item.text("operationId"),
     "itemId": lambda item: item.text("itemId"),
     "vmId": lambda item: item.text("vmId"),
 }
-"""The columns of the CSV, and what of a VM is in each."""
+"""The columns of the CSV, and what of a VM is in each: what the server sends as text/csv too, byte for byte."""
 
 
 def write_csv(items: Iterable[Document], stream: TextIO) -> None:
-    """A line for each VM under a line of column names. What a spreadsheet would run as a formula is quoted."""
+    """A line for each VM under the names of the columns."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     for item in items:
@@ -74,4 +72,7 @@ def destination(output: Path | None) -> Generator[TextIO]:
 
 
 def _cell(text: str) -> str:
-    return f"'{safe(text)}" if text.startswith(FORMULA) else safe(text)
+    """Spreadsheets run what begins like a formula; a number is none. What does not print is spelled (`\\n`)."""
+    spelled = safe(text)
+    number = spelled.removeprefix("-").replace(".", "", 1).isdecimal()
+    return f"'{spelled}" if spelled.startswith(("=", "+", "-", "@")) and not number else spelled

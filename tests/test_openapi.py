@@ -1,5 +1,7 @@
 """The API's description: valid in both versions, complete, and in the words of the types."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from triggers.openapi import openapi, swagger
 SITE = "https://app.example"
 OPENAPI: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(openapi(ROUTES, SITE)))
 SWAGGER: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(swagger(ROUTES, SITE)))
+BOTH = pytest.mark.parametrize("document", [OPENAPI, SWAGGER], ids=["3.1", "2.0"])
 
 
 def test_both_are_valid() -> None:
@@ -21,7 +24,7 @@ def test_both_are_valid() -> None:
     assert list(OpenAPIV2SpecValidator(SWAGGER).iter_errors()) == []
 
 
-@pytest.mark.parametrize("document", [OPENAPI, SWAGGER], ids=["3.1", "2.0"])
+@BOTH
 def test_every_route_is_described(document: dict[str, Any]) -> None:
     """With the name of its function, a summary, and an answer for each of its status codes."""
     described = {
@@ -36,6 +39,49 @@ def test_every_route_is_described(document: dict[str, Any]) -> None:
         assert {str(code) for code in route.answers} <= set(operation["responses"])
     names = [operation["operationId"] for operation in described.values()]
     assert len(set(names)) == len(names)
+
+
+def named(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Whatever callers see by a name: where it stands, its name, and what is said of it."""
+    for name, schema in (document.get("definitions") or document["components"]["schemas"]).items():
+        yield "schemas", name, schema
+        yield from ((name, field, said) for field, said in schema.get("properties", {}).items())
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            where = f"{method} {path}"
+            yield where, operation["operationId"], operation
+            yield from ((where, one["name"], one) for one in operation["parameters"])
+            yield from ((where, code, response) for code, response in operation["responses"].items())
+            if "requestBody" in operation:
+                yield where, "requestBody", operation["requestBody"]
+
+
+@BOTH
+def test_nothing_has_to_be_guessed_from_its_name(document: dict[str, Any]) -> None:
+    """Every schema, property, operation, parameter, body and response says what it is, in more than its own name."""
+
+    def words(text: str) -> list[str]:
+        return re.findall(r"[a-z]+|\d+", re.sub(r"([A-Z])", r" \1", text).lower())
+
+    unsaid = [
+        f"{where}: {name}"
+        for where, name, said in named(document)
+        if len(words(said.get("description", ""))) < 2 or words(said["description"]) == words(name)
+    ]
+    assert unsaid == []
+
+
+@BOTH
+def test_every_value_of_an_enumeration_is_explained(document: dict[str, Any]) -> None:
+    """States, modes and verdicts, where they are defined."""
+    unsaid = [
+        f"{where}: {name}: {value}"
+        for where, name, said in named(document)
+        for schema in (said, said.get("schema", {}), *said.get("anyOf", ()))
+        for value in schema.get("enum", ())
+        if isinstance(value, str) and f"`{value}`" not in said["description"]
+    ]
+    assert unsaid == []
 
 
 def test_bounds_and_defaults_come_from_the_types() -> None:

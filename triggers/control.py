@@ -33,63 +33,93 @@ TRIES = 5  # of a change, against others who change the same record
 Person = Annotated[
     str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f\u2028-\u202e\u2066-\u2069]+$(?!\n)")
 ]
-Comment = Annotated[str, Meta(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$(?!\n)")]
+Approver = Annotated[
+    Person | None,
+    Meta(description="Who decides; null only where somebody is signed in, who then counts in any case"),
+]
+Doer = Annotated[Person, Meta(description="Who does this; who is signed in counts instead, where somebody is")]
+Comment = Annotated[
+    str, Meta(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$(?!\n)", description="Why; empty: nothing is said")
+]
 
 
 class Approval(Value, frozen=True):
-    """Body of approve: the plan that was read, and who says yes to it; whoever is signed in, where somebody is."""
+    """The plan that was read, and who says yes to it."""
 
-    plan_hash: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
-    approver: Person | None = None
+    plan_hash: Annotated[
+        str,
+        Meta(
+            pattern=r"^[0-9a-f]{64}$(?!\n)", description="Hash of the plan that was read, from the status or the plan"
+        ),
+    ]
+    approver: Approver = None
     comment: Comment = ""
 
 
 class Rejection(Value, frozen=True):
-    """Body of reject."""
+    """Who says no to the plan."""
 
-    approver: Person | None = None
+    approver: Approver = None
     comment: Comment = ""
 
 
 class Word(Value, frozen=True):
-    """Body of pause and resume: who, and why. Whoever is signed in counts, where somebody is."""
+    """Who does this, and why."""
 
-    by: Person = "somebody"
+    by: Doer = "somebody"
     comment: Comment = ""
 
 
 class Stop(Word, frozen=True):
-    """Body of cancel. `cancel_jobs` asks Azure to cancel the migration jobs that run, where it allows that."""
+    """Who cancels, why, and what becomes of running jobs."""
 
-    cancel_jobs: bool = False
+    cancel_jobs: Annotated[
+        bool, Meta(description="Whether to ask Azure to cancel the migration's running jobs, where it allows that")
+    ] = False
 
 
 class NewLimits(Word, frozen=True, kw_only=True):
-    """Body of limits: what is not named stays as it is."""
+    """Who changes which limits, and why."""
 
-    limits: LimitChanges
+    limits: Annotated[LimitChanges, Meta(description="The limits to change; what is not named stays as it is")]
 
 
 class Retry(Value, frozen=True):
-    """Body of retry: what differs from the migration that is tried again."""
+    """What differs from the migration that is tried again."""
 
-    id: MigrationId | None = None
-    mode: Literal["plan", "migrate"] | None = None
-    approval: Literal["required", "none"] | None = None
-    limits: LimitChanges = LimitChanges()
+    id: Annotated[
+        MigrationId | None, Meta(description="The new migration's id, which no other has; null: the app makes one")
+    ] = None
+    mode: Annotated[
+        Literal["plan", "migrate"] | None,
+        Meta(description="`plan`: only say what would happen; `migrate`: carry it out; null: as before"),
+    ] = None
+    approval: Annotated[
+        Literal["required", "none"] | None,
+        Meta(description="`required`: the plan waits for an approval; `none`: it is carried out; null: as before"),
+    ] = None
+    limits: Annotated[
+        LimitChanges, Meta(description="The limits to change; what is not named is as requested before")
+    ] = LimitChanges()
 
 
 # --- approval
 
 
 async def approve_migration(call: Call) -> HttpResponse:
-    """Say yes to the plan of that hash; the migration begins."""
+    """Say yes to the plan of that hash; the migration begins.
+
+    409 where the plan's hash is another, or where nobody is to decide any more.
+    """
     approval = read_body(call.req, Approval)
     return await _decide(call, approval, approval.plan_hash)
 
 
 async def reject_migration(call: Call) -> HttpResponse:
-    """Say no to the plan; the migration ends and nothing was written."""
+    """Say no to the plan; the migration ends and nothing was written.
+
+    409 where nobody is to decide any more.
+    """
     return await _decide(call, read_body(call.req, Rejection))
 
 
@@ -127,25 +157,37 @@ def _check_undecided(record: MigrationRecord) -> None:
 
 
 async def pause_migration(call: Call) -> HttpResponse:
-    """Start nothing more until resumed; jobs in flight are followed."""
+    """Start nothing more until resumed; jobs in flight are followed.
+
+    409 where no VMs are moving, or where the migration is being cancelled.
+    """
     word = read_body(call.req, Word)
     return await _intervene(call, word, interventions.pause)
 
 
 async def resume_migration(call: Call) -> HttpResponse:
-    """Go on after a pause."""
+    """Go on after a pause.
+
+    409 where no VMs were moving, or where the migration is being cancelled.
+    """
     word = read_body(call.req, Word)
     return await _intervene(call, word, interventions.resume)
 
 
 async def cancel_migration(call: Call) -> HttpResponse:
-    """Start nothing more, and end when the jobs in flight have ended."""
+    """Start nothing more, and end when the jobs in flight have ended.
+
+    202 while some are in flight, 200 where it ends at once, 409 where it has ended already.
+    """
     stop = read_body(call.req, Stop)
     return await _intervene(call, stop, partial(interventions.cancel, cancel_jobs=stop.cancel_jobs))
 
 
 async def change_limits(call: Call) -> HttpResponse:
-    """Other limits from the next look on; what is not named stays as it is."""
+    """Other limits from the next look on; what is not named stays as it is.
+
+    VMs in flight stay in flight. 409 where the migration has ended.
+    """
     new = read_body(call.req, NewLimits)
     return await _intervene(call, new, partial(interventions.change_limits, changes=new.limits))
 
@@ -187,7 +229,10 @@ async def _written(call: Call, change: Callable[[MigrationRecord, datetime], Mig
 
 
 async def retry_migration(call: Call) -> HttpResponse:
-    """Start a new migration of what did not come through in this one: 202 with the new one's status and Location."""
+    """Start a new migration of what did not come through in this one, which has ended.
+
+    Answers the new one's status and Location. 409 where this one goes on, or where it left nothing to retry.
+    """
     wish = read_body(call.req, Retry)
     old = await call.clients.ledger.read_migration(migration_id_of(call.req))
     if not old.ended:

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from migration.compare import Difference
 from migration.cost import CostRange, basis
@@ -26,189 +28,229 @@ from migration.records import (
 from migration.remedies import remedy_of, retryable
 from migration.request import MigrationRequest, Problem
 
+MigrationName = Annotated[str, Meta(description="The migration, by the id in its URL")]
+NextLink = Annotated[str, Meta(description="URL of the next page; empty on the last")]
+PlanHash = Annotated[str, Meta(description="Hash of the plan, which an approval names; empty before the plan is made")]
+States = Annotated[dict[str, int], Meta(description="Numbers of VMs, by their state")]
+Reasons = Annotated[
+    dict[str, int], Meta(description="Numbers of VMs, by the reason why they ended as they did or never started")
+]
+VaultKey = Annotated[str, Meta(description="Short name of the vault: what the items list takes for `vault`")]
+VaultPath = Annotated[str, Meta(description="Resource id of the vault")]
+Vms = Annotated[int, Meta(description="How many VMs")]
+
 
 class VaultStatus(Value, frozen=True):
-    """One vault in a migration. `key` is how the items list names it."""
+    """One vault in a migration."""
 
-    key: str
-    vault_id: str
-    items: dict[str, int]
-    reasons: dict[str, int]
-    finished: bool
-    problem: str
-    halted: str
-    checked_at: Instant | None
+    key: VaultKey
+    vault_id: VaultPath
+    items: States
+    reasons: Reasons
+    finished: Annotated[bool, Meta(description="Whether nothing more will happen in the vault")]
+    problem: Annotated[str, Meta(description="What keeps the app from going on in the vault; empty where nothing does")]
+    halted: Annotated[str, Meta(description="Why nothing more starts in the vault; empty where more may")]
+    checked_at: Annotated[
+        Instant | None, Meta(description="When the app last looked at the vault's jobs; null before it did")
+    ]
 
 
 class Links(Value, frozen=True):
-    """Absolute URLs, without keys."""
+    """Absolute URLs, without keys: what to GET, and what to POST to."""
 
-    self: str
-    items: str
-    plan: str
-    approve: str
-    reject: str
-    pause: str
-    resume: str
-    cancel: str
-    limits: str
-    retry: str
-
-
-class MigrationStatus(Value, frozen=True):
-    """A migration as it stands: `items` counts VMs by state, `reasons` by why they ended or never started.
-
-    `next_action` says what an operator should do now.
-    """
-
-    id: str
-    state: MigrationState
-    mode: str
-    request: MigrationRequest
-    limits: Limits
-    requested_at: Instant
-    requester: str
-    ended_at: Instant | None
-    plan_hash: str
-    approval_deadline: Instant | None
-    decision: Decision | None
-    cancellation: Cancellation | None
-    interventions: tuple[Intervention, ...]
-    problem: str
-    next_action: str
-    progress: Progress
-    items: dict[str, int]
-    reasons: dict[str, int]
-    vaults: tuple[VaultStatus, ...]
-    links: Links
+    self: Annotated[str, Meta(description="GET the status again")]
+    items: Annotated[str, Meta(description="GET the VMs")]
+    plan: Annotated[str, Meta(description="GET the plan")]
+    approve: Annotated[str, Meta(description="POST a yes to the plan")]
+    reject: Annotated[str, Meta(description="POST a no to the plan")]
+    pause: Annotated[str, Meta(description="POST to start nothing more for now")]
+    resume: Annotated[str, Meta(description="POST to go on after a pause")]
+    cancel: Annotated[str, Meta(description="POST to start nothing more for good")]
+    limits: Annotated[str, Meta(description="POST other limits")]
+    retry: Annotated[str, Meta(description="POST to try again what did not come through, once the migration has ended")]
 
 
-class MigrationSummary(Value, frozen=True):
-    """A migration in a list. `vaults` is how many, `link` its status."""
+class MigrationHead(Value, frozen=True):
+    """What a migration's status and its line in a list begin with."""
 
-    id: str
-    state: MigrationState
-    mode: str
-    requested_at: Instant
-    requester: str
-    ended_at: Instant | None
-    vaults: int
-    items: dict[str, int]
-    problem: str
-    link: str
+    id: MigrationName
+    state: Annotated[MigrationState, Meta(description="Where it is")]
+    mode: Annotated[str, Meta(description="`plan` or `migrate`, as requested")]
+    requested_at: Annotated[Instant, Meta(description="When it was asked for")]
+    requester: Annotated[str, Meta(description="Who was signed in and asked for it; empty where nobody signs in")]
+    ended_at: Annotated[Instant | None, Meta(description="When it ended; null while it goes on")]
+    items: States
+    problem: Annotated[str, Meta(description="Why it ended as it did, or what there is to know; empty if nothing")]
+
+
+class MigrationStatus(MigrationHead, frozen=True):
+    """A migration as it stands."""
+
+    request: Annotated[MigrationRequest, Meta(description="What was asked for")]
+    limits: Annotated[Limits, Meta(description="The limits in force")]
+    plan_hash: PlanHash
+    approval_deadline: Annotated[
+        Instant | None,
+        Meta(description="When it is Rejected unless somebody decides; null before the plan, and if nobody is asked"),
+    ]
+    decision: Annotated[Decision | None, Meta(description="What somebody said to the plan; null before that")]
+    cancellation: Annotated[Cancellation | None, Meta(description="Who stopped it for good; null where nobody did")]
+    interventions: Annotated[
+        tuple[Intervention, ...], Meta(description="What people did to it since, the latest last; the last few only")
+    ]
+    next_action: Annotated[str, Meta(description="What its operator should do now, in a sentence")]
+    progress: Annotated[Progress, Meta(description="How far it has come, and when it may end")]
+    reasons: Reasons
+    vaults: Annotated[tuple[VaultStatus, ...], Meta(description="Each of its vaults, by key")]
+    links: Annotated[Links, Meta(description="Where to ask for more, and what may be done to it")]
+
+
+class MigrationSummary(MigrationHead, frozen=True):
+    """A migration in a list."""
+
+    vaults: Annotated[int, Meta(description="How many vaults it has")]
+    link: Annotated[str, Meta(description="URL of its status")]
 
 
 class MigrationList(Value, frozen=True):
-    """Migrations, the latest request first; `next_link` is empty on the last page."""
+    """A page of migrations."""
 
-    migrations: tuple[MigrationSummary, ...]
-    next_link: str
+    migrations: Annotated[tuple[MigrationSummary, ...], Meta(description="Some of them, the latest request first")]
+    next_link: NextLink
 
 
 class ItemStatus(Value, frozen=True):
-    """One VM in a migration. Times are the service's clock; `retryable` where a retry would take it up again."""
+    """One VM in a migration. Times are the service's clock."""
 
-    migration_id: str
-    vault_key: str
-    name: str
-    vm_name: str
-    item_id: str
-    vm_id: str
-    state: ItemState
-    reason: str
-    message: str
-    remedy: str
-    retryable: bool
-    warnings: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    verdict: ItemState
-    cost: CostRange | None
-    source_policy: str
-    target_policy: str
-    operation_id: str
-    job_id: str
-    written_at: Instant | None
-    settled_at: Instant | None
+    migration_id: Annotated[str, Meta(description="Which migration")]
+    vault_key: VaultKey
+    name: Annotated[str, Meta(description="The VM's protected item, by its name in the vault, lower case")]
+    vm_name: Annotated[str, Meta(description="Which VM, by its name in Azure")]
+    item_id: Annotated[str, Meta(description="Resource id of the VM's protected item")]
+    vm_id: Annotated[str, Meta(description="Resource id of the VM; empty where the item does not tell")]
+    state: Annotated[ItemState, Meta(description="Where it is")]
+    reason: Annotated[
+        str, Meta(description="Code of why it ended as it did, or is not planned: Azure's or the app's; empty if none")
+    ]
+    message: Annotated[str, Meta(description="That reason in words; empty if there are none")]
+    remedy: Annotated[str, Meta(description="What an operator can do about that reason; empty where nothing is known")]
+    retryable: Annotated[bool, Meta(description="Whether a retry would take it up again")]
+    warnings: Annotated[
+        tuple[str, ...], Meta(description="What else happened to a VM that came through; empty: nothing")
+    ]
+    findings: Annotated[tuple[Finding, ...], Meta(description="What the plan's rules found on it; empty: nothing")]
+    verdict: Annotated[ItemState, Meta(description="The state that its plan gave it")]
+    cost: Annotated[
+        CostRange | None,
+        Meta(
+            description="What its move does to the monthly bill for snapshots; "
+            "null where it does not move, or where the size of its disks is not known"
+        ),
+    ]
+    source_policy: Annotated[str, Meta(description="The policy it had when it was planned, by name; empty: none")]
+    target_policy: Annotated[str, Meta(description="The policy it moves to, by name; empty: none was found")]
+    operation_id: Annotated[str, Meta(description="Azure's id of the write's operation; empty where none is known")]
+    job_id: Annotated[str, Meta(description="Azure Backup's id of the migration job; empty where none is known")]
+    written_at: Annotated[Instant | None, Meta(description="When Azure took the write; null where it did not")]
+    settled_at: Annotated[
+        Instant | None, Meta(description="When it came to its end; null before that, and where its plan was the end")
+    ]
 
 
 class ItemList(Value, frozen=True):
-    """A page of items; `next_link` is empty on the last."""
+    """A page of a migration's VMs."""
 
-    items: tuple[ItemStatus, ...]
-    next_link: str
+    items: Annotated[tuple[ItemStatus, ...], Meta(description="Some of them, by vault and name")]
+    next_link: NextLink
 
 
 class ItemHistory(Value, frozen=True):
-    """What every migration that planned a VM made of it, the latest first."""
+    """What every migration that planned a VM made of it."""
 
-    items: tuple[ItemStatus, ...]
+    items: Annotated[tuple[ItemStatus, ...], Meta(description="The VM in each of them, the latest migration first")]
 
 
 class HealthCheck(Value, frozen=True):
-    """Whether something the app needs answers, and what it said where it does not."""
+    """Whether something the app needs answers."""
 
-    name: str
-    ok: bool
-    detail: str
+    name: Annotated[str, Meta(description="What was asked: ledger, azure")]
+    ok: Annotated[bool, Meta(description="Whether it answers the app's identity")]
+    detail: Annotated[str, Meta(description="What it said where it does not; empty where it does")]
 
 
 class Health(Value, frozen=True):
     """Whether the app can work."""
 
-    status: Literal["ok", "failing"]
-    checks: tuple[HealthCheck, ...]
+    status: Annotated[
+        Literal["ok", "failing"], Meta(description="`ok`: all that was asked answers; `failing`: something does not")
+    ]
+    checks: Annotated[tuple[HealthCheck, ...], Meta(description="What was asked, one by one; empty: nothing was")]
 
 
 class VerdictGroup(Value, frozen=True):
     """How many VMs share a verdict and its reason."""
 
-    verdict: ItemState
-    reason: str
-    vms: int
+    verdict: Annotated[ItemState, Meta(description="The state that the plan gave them")]
+    reason: Annotated[str, Meta(description="Code of why; empty for VMs that are to move")]
+    vms: Vms
 
 
 class FindingGroup(Value, frozen=True):
     """How many VMs a rule found something on."""
 
-    code: str
-    severity: Severity
-    remedy: str
-    vms: int
+    code: Annotated[str, Meta(description="Which rule")]
+    severity: Annotated[Severity, Meta(description="What it means for those VMs")]
+    remedy: Annotated[str, Meta(description="What an operator can do about it, or should know")]
+    vms: Vms
 
 
 class VaultPlan(Value, frozen=True):
     """A vault's part of the plan."""
 
-    key: str
-    vault_id: str
-    verdicts: tuple[VerdictGroup, ...]
-    targets: tuple[PlannedTarget, ...]
-    monthly_change: CostRange | None
+    key: VaultKey
+    vault_id: VaultPath
+    verdicts: Annotated[tuple[VerdictGroup, ...], Meta(description="Its VMs in groups")]
+    targets: Annotated[
+        tuple[PlannedTarget, ...], Meta(description="The policies that its VMs move to; empty: none move")
+    ]
+    monthly_change: Annotated[
+        CostRange | None,
+        Meta(description="What that does to the monthly bill for snapshots; null before it is planned"),
+    ]
 
 
 class PlanDocument(Value, frozen=True):
     """What would happen, why, and what it would cost: grouped, because people read reasons, not thousands of VMs."""
 
-    id: str
-    state: MigrationState
-    plan_hash: str
-    verdicts: tuple[VerdictGroup, ...]
-    findings: tuple[FindingGroup, ...]
-    monthly_change: CostRange
-    cost_basis: tuple[str, ...]
-    over_budget: str
-    vaults: tuple[VaultPlan, ...]
-    differences: tuple[Difference, ...] | None = None
+    id: MigrationName
+    state: Annotated[MigrationState, Meta(description="Where the migration is")]
+    plan_hash: PlanHash
+    verdicts: Annotated[tuple[VerdictGroup, ...], Meta(description="All VMs in groups")]
+    findings: Annotated[tuple[FindingGroup, ...], Meta(description="What the rules found; empty: nothing")]
+    monthly_change: Annotated[CostRange, Meta(description="What the plan does to the monthly bill for snapshots")]
+    cost_basis: Annotated[tuple[str, ...], Meta(description="What that estimate rests on, a sentence each")]
+    over_budget: Annotated[
+        str, Meta(description="Why it costs more than the budget; empty where it does not, or where there is none")
+    ]
+    vaults: Annotated[tuple[VaultPlan, ...], Meta(description="The plan of each vault, by key")]
+    differences: Annotated[
+        tuple[Difference, ...] | None,
+        Meta(description="What is not the same in the other plan; empty: nothing; null where none was named"),
+    ] = None
 
 
 class ProblemDocument(Value, frozen=True):
-    """RFC 9457 problem details, with a list of what is wrong where."""
+    """What went wrong, as RFC 9457 problem details."""
 
-    title: str
-    status: int
-    detail: str = ""
-    errors: tuple[Problem, ...] = ()
-    type: str = "about:blank"
+    title: Annotated[str, Meta(description="What went wrong, in a few words")]
+    status: Annotated[int, Meta(description="The answer's HTTP status code")]
+    detail: Annotated[str, Meta(description="More about it, or what to do; empty if there is no more")] = ""
+    errors: Annotated[
+        tuple[Problem, ...], Meta(description="What is wrong with the request, and where; empty if the request is not")
+    ] = ()
+    type: Annotated[str, Meta(description="A URI for the kind of problem; about:blank: its status code says it")] = (
+        "about:blank"
+    )
 
 
 def migration_status(record: MigrationRecord, vaults: list[VaultRecord], url: str, now: datetime) -> MigrationStatus:

@@ -11,12 +11,18 @@ from triggers.exchange import Call, as_json
 
 
 async def get_liveness(call: Call) -> HttpResponse:
-    """The process answers; nothing else is asked."""
+    """Whether the process answers.
+
+    Nothing else is asked, and no key is needed.
+    """
     return as_json(Health(status="ok", checks=()))
 
 
 async def get_readiness(call: Call) -> HttpResponse:
-    """The ledger and Azure answer the app's identity: 200, or 503 with what does not."""
+    """Whether the ledger and Azure answer the app's identity.
+
+    503 where one does not; `checks` say which, and why.
+    """
     checks = (
         await _check("ledger", call.clients.ledger.ping()),
         await _check("azure", call.clients.vaults.ping()),

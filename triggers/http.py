@@ -57,12 +57,18 @@ log = logging.getLogger(__name__)
 
 
 async def get_openapi(call: Call) -> HttpResponse:
-    """This API's description, as OpenAPI 3.1."""
+    """This API's description, as OpenAPI 3.1.
+
+    Made from the types that check requests. No key is needed.
+    """
     return _description(openapi(ROUTES, site_of(call.req), call.settings.easy_auth))
 
 
 async def get_swagger(call: Call) -> HttpResponse:
-    """This API's description as Swagger 2.0, for custom connectors of Logic Apps and Power Platform."""
+    """This API's description, as Swagger 2.0.
+
+    For custom connectors of Logic Apps and Power Platform, which take nothing newer. No key is needed.
+    """
     return _description(swagger(ROUTES, site_of(call.req), call.settings.easy_auth))
 
 

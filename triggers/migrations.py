@@ -43,34 +43,46 @@ ENDED_AS = {
 """How a caller who polls learns from the status code alone how a migration ended."""
 
 Continuation = Annotated[
-    str, Meta(pattern=CONTINUATION, description="Where the page begins, from the link to the next page")
+    str,
+    Meta(pattern=CONTINUATION, description="Where the page begins, from the link to the next page; empty: the first"),
 ]
 
 
 class MigrationQuery(Value, frozen=True):
-    """Query of the list: by state, by vault (its resource id) or subscription, by the time they were asked for."""
+    """Query of the list: migrations that fit all of it."""
 
-    state: Annotated[MigrationState | None, Meta(description="Only migrations in this state")] = None
-    vault: Annotated[str, Meta(max_length=300, description="Only migrations of this vault, a resource id")] = ""
-    subscription: Annotated[str, Meta(pattern=f"(^$(?!\\n))|({SUBSCRIPTION_ID})")] = ""
-    since: Annotated[Instant | None, Meta(description="Only migrations asked for since then")] = None
-    until: Annotated[Instant | None, Meta(description="Only migrations asked for until then")] = None
-    page_size: Annotated[int, Meta(ge=1, le=100)] = 50
+    state: Annotated[MigrationState | None, Meta(description="Only migrations in this state; left out: in any")] = None
+    vault: Annotated[
+        str, Meta(max_length=300, description="Only migrations of this vault, a resource id; empty: of any")
+    ] = ""
+    subscription: Annotated[
+        str,
+        Meta(
+            pattern=f"(^$(?!\\n))|({SUBSCRIPTION_ID})",
+            description="Only migrations with a vault in the subscription of this id; empty: in any",
+        ),
+    ] = ""
+    since: Annotated[Instant | None, Meta(description="Only migrations asked for since then; left out: ever")] = None
+    until: Annotated[Instant | None, Meta(description="Only migrations asked for until then; left out: till now")] = (
+        None
+    )
+    page_size: Annotated[int, Meta(ge=1, le=100, description="Most migrations in a page")] = 50
     continuation: Continuation = ""
 
 
 class StatusQuery(Value, frozen=True):
-    """Query of the status. Without waiting every answer is 200, whatever became of the migration."""
+    """Query of the status."""
 
     wait: Annotated[
-        Literal["true", "false"], Meta(description="Whether the status code tells how the migration stands")
+        Literal["true", "false"],
+        Meta(description="`true`: the status code tells how the migration stands; `false`: it is 200 in any case"),
     ] = "true"
 
 
 async def start_migration(call: Call) -> HttpResponse:
     """Plan a migration and, in mode `migrate`, carry it out.
 
-    The same id (or Idempotency-Key) with the same body again finds the same migration.
+    The same id (or Idempotency-Key) with the same body again finds the same migration; 409 with another body.
     """
     request = with_key(read_body(call.req, MigrationRequest), header(call.req, "Idempotency-Key"))
     problems = [*problems_of(request), *id_problems(request)]
@@ -102,7 +114,10 @@ def with_key(request: MigrationRequest, key: str) -> MigrationRequest:
 
 
 async def list_migrations(call: Call) -> HttpResponse:
-    """A page of migrations, the latest request first. A page may be short and yet have a next one."""
+    """A page of migrations, the latest request first.
+
+    A page may be short, even empty, and yet have a next one.
+    """
     query = read_query(call.req, MigrationQuery)
     which = MigrationFilter(
         state=query.state,
@@ -120,7 +135,10 @@ async def list_migrations(call: Call) -> HttpResponse:
 
 
 async def get_migration(call: Call) -> HttpResponse:
-    """Where it stands: state, VMs by state and reason, each vault, what to do next."""
+    """Where a migration stands: state, VMs by state and reason, each vault, what to do next.
+
+    The status code tells too: 202 while it goes on; then 200 Completed, 409 Halted, Cancelled or Rejected, 500 Failed.
+    """
     query = read_query(call.req, StatusQuery)
     record = await call.clients.ledger.read_migration(migration_id_of(call.req))
     return await status_answer(

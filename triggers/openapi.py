@@ -11,8 +11,9 @@ from typing import Any, cast
 
 import msgspec
 
+from migration.model import Value
 from migration.request import MIGRATION_ID
-from triggers.documents import ProblemDocument
+from triggers.documents import MigrationStatus, ProblemDocument
 from triggers.route import Route
 
 Json = dict[str, Any]
@@ -20,19 +21,23 @@ Json = dict[str, Any]
 TITLE = "Backup policy migration"
 ABOUT = "Moves Azure VM backups from Standard to Enhanced backup policies across whole estates."
 VERSION = "1.0"
-MEANINGS = {
-    200: "As asked for.",
+MEANINGS: Mapping[int, str] = {
     202: "Taken; ask again at Location after Retry-After seconds.",
     400: "The request is not valid; `errors` name what is wrong where.",
     401: "The caller is not known.",
-    404: "There is no such thing.",
-    409: "Not in this state; or, for a status, the migration was halted, cancelled or rejected.",
+    404: "There is no such migration, or none has planned this VM.",
+    409: "Not as things stand; `title` and `detail` say why.",
     413: "The request is too large.",
-    500: "The migration has failed.",
     503: "The ledger or Azure does not answer now.",
 }
+"""What an answer means by its status code; 200 comes with what was asked for, whose type says what that is."""
+ENDS: Mapping[int, str] = {
+    409: "The migration was halted, cancelled or rejected.",
+    500: "The migration has failed.",
+}
+"""What the code means where the answer is a migration's status."""
 PARAMETERS: Mapping[str, Json] = {
-    "id": {"type": "string", "pattern": MIGRATION_ID, "description": "The migration's id"},
+    "id": {"type": "string", "pattern": MIGRATION_ID, "description": "Which migration"},
     "resourceId": {
         "type": "string",
         "description": "Resource id of a virtual machine or a protected item, without its first slash",
@@ -92,7 +97,7 @@ def _schemas(routes: Iterable[Route], template: str) -> tuple[dict[type, Json], 
     schemas, definitions = msgspec.json.schema_components(kinds, ref_template=template)
     for definition in definitions.values():
         if "description" in definition:
-            definition["description"] = _wire_names(inspect.cleandoc(definition["description"]))
+            definition["description"] = _said(definition["description"])
     queries = {route.query for route in routes if route.query}
     by_kind = {
         kind: definitions[kind.__name__] if kind in queries else schema
@@ -101,9 +106,16 @@ def _schemas(routes: Iterable[Route], template: str) -> tuple[dict[type, Json], 
     return by_kind, {name: one for name, one in definitions.items() if name not in {kind.__name__ for kind in queries}}
 
 
-def _wire_names(text: str) -> str:
-    """A docstring's `field_names` as the wire spells them."""
+def _said(docstring: str | None) -> str:
+    """A docstring for callers: its `field_names` as the wire spells them."""
+    text = inspect.cleandoc(docstring or "")
     return re.sub(r"`\w+`", lambda name: re.sub(r"_([a-z])", lambda letter: letter[1].upper(), name[0]), text)
+
+
+def _paragraphs(docstring: str | None) -> tuple[str, str]:
+    """A docstring's first paragraph and what follows it, each in one line."""
+    first, _, more = _said(docstring).partition("\n\n")
+    return " ".join(first.split()), " ".join(more.split())
 
 
 def _path(route: Route) -> str:
@@ -122,12 +134,22 @@ def _answers(route: Route) -> dict[int, type]:
 
 
 def _words(route: Route) -> Json:
-    summary, _, more = inspect.cleandoc(route.endpoint.__doc__ or "").partition("\n\n")
-    words = {"operationId": cast(Any, route.endpoint).__name__, "summary": " ".join(summary.split())}
-    return {**words, "description": " ".join(more.split())} if more else words
+    summary, more = _paragraphs(route.endpoint.__doc__)
+    return {"operationId": cast(Any, route.endpoint).__name__, "summary": summary, "description": more}
 
 
-def _parameters(route: Route, types: Mapping[type, Json]) -> list[tuple[str, str, Json, bool]]:
+def _parameters(route: Route, types: Mapping[type, Json]) -> list[tuple[Json, Json]]:
+    """Each parameter, and its schema apart."""
+    return [
+        (
+            {"name": name, "in": place, "required": required, "description": schema["description"]},
+            {word: value for word, value in schema.items() if word != "description"},
+        )
+        for name, place, schema, required in _fields(route, types)
+    ]
+
+
+def _fields(route: Route, types: Mapping[type, Json]) -> list[tuple[str, str, Json, bool]]:
     """Name, place, schema and whether it is required."""
     found = [(name, "path", PARAMETERS[name], True) for name in re.findall(r"{\*?(\w+)}", route.path)]
     if route.query:
@@ -142,22 +164,29 @@ def _parameters(route: Route, types: Mapping[type, Json]) -> list[tuple[str, str
 
 def _operation(route: Route, types: Mapping[type, Json]) -> Json:
     operation = _words(route)
-    operation["parameters"] = [
-        {"name": name, "in": place, "required": required, "schema": schema}
-        for name, place, schema, required in _parameters(route, types)
-    ]
+    operation["parameters"] = [{**parameter, "schema": schema} for parameter, schema in _parameters(route, types)]
     if route.body:
-        needed = any(field.required for field in msgspec.structs.fields(route.body))
-        operation["requestBody"] = {
-            "required": needed,
-            "content": {"application/json": {"schema": types[route.body]}},
-        }
+        content = {"application/json": {"schema": types[route.body]}}
+        operation["requestBody"] = {**_body(route.body), "content": content}
     operation["responses"] = {str(code): _response(route, code, kind, types) for code, kind in _answers(route).items()}
     return {**operation, "security": []} if route.anonymous else operation
 
 
+def _body(kind: type[Value]) -> Json:
+    needed = any(field.required for field in msgspec.structs.fields(kind))
+    return {"required": needed, "description": _paragraphs(kind.__doc__)[0]}
+
+
+def _meaning(route: Route, code: int, kind: type) -> str:
+    if kind is dict:
+        return "The description."
+    meanings = {**MEANINGS, **ENDS} if kind is MigrationStatus else MEANINGS
+    meaning = meanings.get(code) or _paragraphs(kind.__doc__)[0]
+    return f"{meaning} As CSV a line for each VM." if route.csv and code == 200 else meaning
+
+
 def _response(route: Route, code: int, kind: type, types: Mapping[type, Json]) -> Json:
-    response: Json = {"description": MEANINGS[code]}
+    response: Json = {"description": _meaning(route, code, kind)}
     if code == 202:
         response["headers"] = {
             "Location": {"schema": {"type": "string"}, "description": "Where its status lives."},
@@ -178,16 +207,15 @@ def _response(route: Route, code: int, kind: type, types: Mapping[type, Json]) -
 
 def _operation_2(route: Route, types: Mapping[type, Json]) -> Json:
     operation = _words(route)
-    parameters = [
-        {"name": name, "in": place, "required": required, **_plain(_older(schema))}
-        for name, place, schema, required in _parameters(route, types)
-    ]
+    parameters = [{**parameter, **_plain(_older(schema))} for parameter, schema in _parameters(route, types)]
     if route.body:
-        needed = any(field.required for field in msgspec.structs.fields(route.body))
-        parameters.append({"name": "body", "in": "body", "required": needed, "schema": types[route.body]})
+        parameters.append({"name": "body", "in": "body", **_body(route.body), "schema": types[route.body]})
     operation["parameters"] = parameters
     operation["responses"] = {
-        str(code): {"description": MEANINGS[code], **({"schema": types[kind]} if code != 401 and kind in types else {})}
+        str(code): {
+            "description": _meaning(route, code, kind),
+            **({"schema": types[kind]} if code != 401 and kind in types else {}),
+        }
         for code, kind in _answers(route).items()
     }
     return {**operation, "security": []} if route.anonymous else operation

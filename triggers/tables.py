@@ -1,24 +1,27 @@
-"""Answers as CSV, for spreadsheets."""
+"""Answers as CSV, for spreadsheets: names of columns, and under them a line for each record."""
 
 import csv
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from io import StringIO
+from typing import TypeVar
 
 from azure.functions import HttpResponse
 
+R = TypeVar("R")
 
-async def as_csv(columns: Sequence[str], rows: AsyncIterator[Sequence[str]]) -> HttpResponse:
-    """An answer with a header line and a line for each row."""
+
+async def as_csv(columns: Mapping[str, Callable[[R], str]], records: AsyncIterator[R]) -> HttpResponse:
+    """An answer with these records; `columns` says by name what of a record is in each."""
     text = StringIO()
-    writer = csv.writer(text)
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    async for row in rows:
-        writer.writerow(map(_cell, row))
+    async for record in records:
+        writer.writerow([_cell(read(record)) for read in columns.values()])
     return HttpResponse(text.getvalue().encode(), mimetype="text/csv")
 
 
 def _cell(text: str) -> str:
-    """Spreadsheets run what begins like a formula; a number is none. Control characters are told, not sent."""
-    text = "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
-    number = text.removeprefix("-").replace(".", "", 1).isdecimal()
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) and not number else text
+    """Spreadsheets run what begins like a formula; a number is none. What does not print is spelled (`\\n`)."""
+    spelled = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    number = spelled.removeprefix("-").replace(".", "", 1).isdecimal()
+    return f"'{spelled}" if spelled.startswith(("=", "+", "-", "@")) and not number else spelled

@@ -70,7 +70,7 @@ def _limit(described: Mapping[str, Any]) -> Sequence[str]:
     [value] = [one for one in described.get("anyOf", [described]) if one["type"] != "null"]
     default = json.dumps(described["default"]).replace("null", "none")
     bounds = (f"{value[bound]:,}" if bound in value else "" for bound in ("minimum", "maximum"))
-    return default, *bounds, value["description"]
+    return default, *bounds, described["description"]
 
 
 def paces() -> str:

@@ -10,6 +10,7 @@ from operator_cli.program import app
 from tests.operator_cli.fake_api import FakeApi
 from tests.whole.conftest import clock as clock
 from tests.whole.conftest import host as host
+from tests.whole.conftest import http as http
 
 Run = Callable[..., Awaitable[Result]]
 

@@ -1,14 +1,26 @@
 """What people are shown: groups, remedies and the next step; and nothing that a server's text does to a terminal."""
 
+import csv
 import json
+from collections.abc import AsyncIterator
+from datetime import timedelta, timezone
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
+from migration.records import ItemState
+from tests.builders import NOW, a_record
+from tests.clients.every_field import FINDING
 from tests.operator_cli.answers import HASH, a_plan, a_status, a_vault, an_item
 from tests.operator_cli.conftest import Run
 from tests.operator_cli.fake_api import FakeApi, Reply, problem
+from triggers.documents import ItemStatus, item_status
+from triggers.items import COLUMNS
+from triggers.tables import as_csv
 
 FULL = a_status(
     "Halted",
@@ -128,7 +140,8 @@ async def test_people_are_shown_what_they_need(case: str, api: FakeApi, run: Run
 
 # --- the words of others
 
-HOSTILE = "\x1b[31mred\x1b]0;title\x07 \u202egnp.exe \x9b2J \ud800 \r\n"
+UNPRINTABLE = "\x1b[31mred\x1b]0;title\x07 \u202egnp.exe \x9b2J \r\n"
+HOSTILE = f"{UNPRINTABLE}\ud800"
 
 
 def made_hostile(value: Any) -> Any:
@@ -179,7 +192,7 @@ async def test_no_problem_of_the_server_acts_on_the_terminal(option: list[str], 
 
 async def test_an_export_has_every_vm_of_every_page(api: FakeApi, run: Run, tmp_path: Path) -> None:
     """A line each under the names of the columns; formulas and control characters do nothing in a spreadsheet."""
-    odd = an_item("=1+1", "Blocked", reason="UnmanagedDisks", message="a\x1b[31m,\nb", findings=BLOCKED["findings"])
+    odd = an_item("=1+1", "Blocked", reason="-0.5", message="a\x1b[31m,\nb", remedy="-Convert.", warnings=["one", "2"])
     first = {"items": [an_item("web-1"), odd], "nextLink": "?continuation=c1"}
     api.on("GET /migrations/m1/items", first, {"items": [an_item("web-2")], "nextLink": ""})
     file = tmp_path / "items.csv"
@@ -188,11 +201,44 @@ async def test_an_export_has_every_vm_of_every_page(api: FakeApi, run: Run, tmp_
 
     lines = file.read_text().splitlines()
     assert (result.exit_code, result.stdout, len(lines)) == (0, "", 4)
-    assert lines[0].startswith("vault,vm,state,reason,message,remedy,")
+    assert lines[0].startswith("vault,vm,state,reason,message,remedy,retryable,warnings,")
     assert lines[2].startswith(
-        'vault-1-0a1b2c3d,\'=1+1,Blocked,UnmanagedDisks,"a\\x1b[31m,\\nb",Convert the disks.,no,UnmanagedDisks,'
+        "vault-1-0a1b2c3d,'=1+1,Blocked,-0.5,\"a\\x1b[31m,\\nb\",'-Convert.,no,one; 2,,Gold,Gold-enhanced"
     )
     assert [call.query for call in api.calls] == [{"pageSize": "1000"}, {"pageSize": "1000", "continuation": "c1"}]
+
+
+async def test_an_export_is_what_the_server_sends_as_csv(api: FakeApi, run: Run, tmp_path: Path) -> None:
+    """Byte for byte, whatever is in the VMs: every field set and none, formulas, numbers, and what does not print."""
+    found = tuple(replace(FINDING, code=code) for code in ("SharedDisk", "CostIncrease"))
+    full = a_record(
+        state=ItemState.FAILED,
+        reason="UserErrorFsFreezeFailed",
+        message='=HYPERLINK("https://example.com"),\r\nline two',
+        warnings=("-1.5", "@SUM(A1)", "two"),
+        findings=found,
+        operation_id="-2.5",
+        job_id="+3",
+        written_at=NOW.replace(microsecond=123456),
+        settled_at=NOW.astimezone(timezone(timedelta(hours=1))),
+    )
+    records = [full, a_record("web-02"), a_record(UNPRINTABLE, source_policy_id="", target_policy_id="", vm_id="")]
+    documents = [item_status(record) for record in records]
+
+    async def listed() -> AsyncIterator[ItemStatus]:
+        for document in documents:
+            yield document
+
+    sent = (await as_csv(COLUMNS, listed())).get_body()
+    api.on("GET /migrations/m1/items", {"items": json.loads(msgspec.json.encode(documents)), "nextLink": ""})
+    file = tmp_path / "items.csv"
+
+    assert (await run("export", "m1", "--output", str(file))).exit_code == 0
+
+    assert file.read_bytes() == sent
+    [first, *_] = csv.DictReader(StringIO(sent.decode()))
+    assert [name for name, cell in first.items() if not cell] == []
+    assert sent.count(b"\n") == 1 + len(records)
 
 
 @pytest.mark.parametrize("option", [["--format", "json"], ["--json"]])

@@ -4,6 +4,7 @@ import csv
 import json
 from io import StringIO
 
+import aiohttp
 import pytest
 
 from local_host.host import LocalHost
@@ -18,7 +19,9 @@ BROKEN = Migration(ends="Failed", error=JobErrorTable(code=1, title="UserErrorFs
 
 
 @pytest.mark.parametrize("scenario", [a_scenario(a_vm_group("ok-{n}", count=3), a_vm_group("bad-1", migration=BROKEN))])
-async def test_a_migration_from_its_plan_to_its_retry(host: LocalHost, simulator: Simulator, clock: OneClock) -> None:
+async def test_a_migration_from_its_plan_to_its_retry(
+    http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, clock: OneClock
+) -> None:
     """Plan, refuse the wrong hash, approve, pause, resume, change limits, watch, look, export, retry."""
 
     async def run(line: str, code: int = 0) -> str:
@@ -43,7 +46,10 @@ async def test_a_migration_from_its_plan_to_its_retry(host: LocalHost, simulator
 
     assert "Completed" in await run("watch m1", code=1)
     assert "Check the file systems in the guest" in await run("items m1 --state Failed")
-    rows = list(csv.DictReader(StringIO(await run("export m1"))))
+    exported = await run("export m1")
+    async with http.get("/api/migrations/m1/items", headers={"Accept": "text/csv"}) as response:
+        assert await response.text() == exported
+    rows = list(csv.DictReader(StringIO(exported)))
     assert sorted((row["vm"], row["state"]) for row in rows) == [
         ("bad-1", "Failed"),
         ("ok-1", "Migrated"),
