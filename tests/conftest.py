@@ -1,8 +1,10 @@
 """Fixtures of the whole suite. What is faked is the network: Azure by the simulator, storage by Azurite; never code."""
 
 import os
+import signal
 
 os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] = "1"  # as in production; the SDK reads it at import
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # everything is on this machine, whatever lies around it
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,6 +16,7 @@ import aiohttp.connector
 import pytest
 from azure.core.credentials import AccessToken
 from azure.core.credentials_async import AsyncTokenCredential
+from hypothesis import settings
 
 from clients import Clients
 from clients.arm import ArmReader
@@ -29,6 +32,13 @@ from simulator import Clock, ManualClock, Scenario, Simulator
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 SCOPE = "https://management.azure.com/.default"
+PATIENCE_SECONDS = 600.0  # longer than a test may take: of waits that are over by themselves unless something hangs
+
+# A shell starts what runs in the background deaf to Ctrl-C, and so would be every program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Hypothesis' own profile for CI: the same examples each time, and none of them too slow on a busy machine.
+settings.load_profile("ci")
 
 
 class AnyToken(AsyncTokenCredential):

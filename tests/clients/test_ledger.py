@@ -69,7 +69,7 @@ texts = st.text(max_size=40) | st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(reason=texts, message=texts, warnings=st.lists(texts, max_size=2).map(tuple))
 async def test_any_text_reads_as_it_was_written(
     reason: str, message: str, warnings: tuple[str, ...], ledger: Ledger

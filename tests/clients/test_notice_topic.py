@@ -23,7 +23,7 @@ from simulator import Simulator
 from tests.builders import NOW, a_migration, a_vault
 from tests.clients.canned import Canned
 from tests.clients.topic import LocalTopic
-from tests.conftest import AnyToken
+from tests.conftest import PATIENCE_SECONDS, AnyToken
 from tests.whole.conftest import function_app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,7 +94,7 @@ async def test_the_apps_identity_gets_a_token_for_event_grid(
     monkeypatch.setenv("IDENTITY_ENDPOINT", simulator.identity_endpoint)
     monkeypatch.setenv("IDENTITY_HEADER", simulator.identity_header)
     async with ManagedIdentityCredential() as credential:
-        notices = NoticeTopic(topic.endpoint, credential)
+        notices = NoticeTopic(topic.endpoint, credential, PATIENCE_SECONDS)
         await notices.send(a_notice())
         await notices.close()
 
@@ -147,7 +147,7 @@ async def test_nobody_listening_is_the_same_error() -> None:
     """A refused connection."""
     async with LocalTopic() as gone:
         pass
-    notices = NoticeTopic(gone.endpoint, AnyToken())
+    notices = NoticeTopic(gone.endpoint, AnyToken(), PATIENCE_SECONDS)
     with pytest.raises(NotTold):
         await notices.send(a_notice())
     await notices.close()
@@ -174,7 +174,7 @@ async def test_an_identity_without_a_token_is_the_same_error(topic: LocalTopic) 
         async def get_token(self, *scopes: str, **_: object) -> AccessToken:
             raise ClientAuthenticationError("no identity")
 
-    notices = NoticeTopic(topic.endpoint, NoToken())
+    notices = NoticeTopic(topic.endpoint, NoToken(), PATIENCE_SECONDS)
     with pytest.raises(NotTold, match="no identity"):
         await notices.send(a_notice())
     await notices.close()

@@ -15,7 +15,7 @@ from clients.prices import KEPT, SHIPPED, SILENCE_AFTER_FAILURE, PriceClient
 from migration.cost import Price, PriceSource, Redundancy
 from simulator import Clock
 from tests.clients.canned import Canned
-from tests.conftest import START
+from tests.conftest import PATIENCE_SECONDS, START
 
 Row = dict[str, Any]
 
@@ -118,7 +118,7 @@ async def url(api: RetailPrices) -> AsyncIterator[str]:
 @pytest.fixture
 async def prices(url: str, clock: Clock) -> AsyncIterator[PriceClient]:
     """The app's client of that API."""
-    client = PriceClient(url, clock.now)
+    client = PriceClient(url, clock.now, PATIENCE_SECONDS)
     yield client
     await client.close()
 
@@ -268,7 +268,7 @@ async def test_an_api_that_is_not_there_leaves_the_table(clock: Clock) -> None:
     """A connection refused is a failure like any other."""
     with socket.socket() as nobody_listens:
         nobody_listens.bind(("127.0.0.1", 0))
-        prices = PriceClient(f"http://127.0.0.1:{nobody_listens.getsockname()[1]}", clock.now)
+        prices = PriceClient(f"http://127.0.0.1:{nobody_listens.getsockname()[1]}", clock.now, PATIENCE_SECONDS)
         assert await prices.snapshot_price("eastus") == SHIPPED.price("eastus")
         await prices.close()
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from clients.notices import NoticeTopic
 from tests.clients.canned import Canned, server_tls
-from tests.conftest import AnyToken
+from tests.conftest import PATIENCE_SECONDS, AnyToken
 
 Json = dict[str, Any]
 
@@ -37,7 +37,7 @@ class LocalTopic:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=server_tls()).start()
         self.endpoint = f"https://127.0.0.1:{self._runner.addresses[0][1]}/api/events"
-        self.notices = NoticeTopic(self.endpoint, AnyToken())
+        self.notices = NoticeTopic(self.endpoint, AnyToken(), PATIENCE_SECONDS)
         return self
 
     async def __aexit__(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
+from tests.conftest import PATIENCE_SECONDS
 from tests.faults.books import policies_of, read_books, read_truth
 from tests.faults.faults import FAULTS, Fault, Scene, Where
 from tests.faults.invariants import violations
@@ -31,7 +32,7 @@ class Round:
     concurrent: int = 10
     stop_after_failures: int = 1000
     most_strikes: int = 40
-    patience_seconds: float = 150
+    patience_seconds: float = PATIENCE_SECONDS
 
     def __str__(self) -> str:
         return f"{self.vaults}x{self.vms_per_vault} {'+'.join(self.faults) or 'no fault'} seed {self.seed}"

@@ -12,7 +12,7 @@ from tests.faults.rounds import Report, Round, a_request, play, start
 from tests.faults.soak import a_round
 from tests.faults.stages import in_process
 
-pytestmark = pytest.mark.timeout(200)  # a round is long, and a slow machine must not look like a fault
+pytestmark = pytest.mark.timeout(900)  # a round is long, and a slow machine must not look like a fault
 
 IN_PROCESS = [
     Round(seed=1, faults=("twice",), vms_per_vault=20),

@@ -40,7 +40,7 @@ PYCEP = BicepParser()
 TRANSCRIBED_TYPES = list(json.loads(TRANSCRIBED.read_text()))
 MISSPELT_TYPE = "Microsoft.Storage/storageAcounts"
 
-pytestmark = pytest.mark.timeout(180)  # the very first run asks azmcp: 5 seconds of work, on a busy machine many more
+pytestmark = pytest.mark.timeout(900)  # the very first run asks azmcp: 5 seconds of work, on a busy machine many more
 
 FILES = [pytest.param(path, id=str(path.relative_to(INFRA))) for path in bicep_files()]
 

@@ -55,7 +55,7 @@ def report() -> dict[str, Any]:
     return json.loads(ran.stdout)
 
 
-@pytest.mark.timeout(240)  # the first to ask for the report: 6 seconds of work, on a busy machine many more
+@pytest.mark.timeout(900)  # the first to ask for the report: 6 seconds of work, on a busy machine many more
 def test_checkov_reads_every_file(report: dict[str, Any]) -> None:
     """No file is left out for its syntax, which checkov tells in its summary only, and no resource of a file."""
     assert report["summary"]["parsing_errors"] == 0

@@ -15,6 +15,7 @@ from local_host.backend.hub import TaskHub
 from local_host.backend.in_process import HubError, InProcessChannel
 from local_host.backend.server import connect, serve
 from local_host.clock import SkippingClock, SystemClock
+from tests.conftest import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_hands_out_no_more_than_a_worker_asked_for(stub: stubs.TaskHubSidecarSer
     with ThreadPoolExecutor() as threads:
         taking = threads.submit(worker.take)
         start(stub, "two")
-        assert taking.result(timeout=5).orchestratorRequest.instanceId == "two"
+        assert taking.result(timeout=PATIENCE_SECONDS).orchestratorRequest.instanceId == "two"
 
 
 def test_hands_out_the_next_when_one_was_answered(stub: stubs.TaskHubSidecarServiceStub):
@@ -227,7 +228,7 @@ def test_skips_no_time_for_the_timers_of_ended_instances():
     before = clock.now()
     start(stub, "one")
     worker.answer_turn(worker.take(), helpers.new_create_timer_action(1, before + timedelta(days=1)), end(2))
-    assert hub.wait_until_settled(5)
+    assert hub.wait_until_settled(PATIENCE_SECONDS)
     assert clock.now() == before
     hub.stop()
 
@@ -259,7 +260,7 @@ def test_serves_over_grpc(hub: TaskHub):
         turn = worker.take()
         assert turn.orchestratorRequest.newEvents[1].executionStarted.input.value == text
         worker.answer_turn(turn, end(1))
-        answer = stub.WaitForInstanceCompletion(pb.GetInstanceRequest(instanceId="big"), timeout=5)
+        answer = stub.WaitForInstanceCompletion(pb.GetInstanceRequest(instanceId="big"), timeout=PATIENCE_SECONDS)
         assert answer.orchestrationState.orchestrationStatus == pb.ORCHESTRATION_STATUS_COMPLETED
         worker.leave()
     server.stop(grace=None).wait()

@@ -19,6 +19,7 @@ from durabletask.internal.orchestrator_service_pb2_grpc import TaskHubSidecarSer
 from local_host.actions import DurableNames
 from local_host.backend.server import connect
 from local_host.instances import Instances
+from tests.conftest import PATIENCE_SECONDS
 
 NO_NAMES = DurableNames((), ())
 
@@ -28,7 +29,6 @@ GATED_APP = HERE / "gated_app"
 
 HOST = "local_host"
 BACKEND = "local_host.backend"
-START_SECONDS = 20
 WALKS = 10
 STEPS = 3
 
@@ -57,7 +57,7 @@ async def program(module: str, *arguments: str, **environ: str) -> AsyncGenerato
 async def ready_line(process: asyncio.subprocess.Process) -> dict[str, str]:
     """The JSON a program prints when it is ready."""
     assert process.stdout
-    async with asyncio.timeout(START_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         line = await process.stdout.readline()
     assert line, (await process.communicate())[1].decode()
     return json.loads(line)
@@ -65,7 +65,7 @@ async def ready_line(process: asyncio.subprocess.Process) -> dict[str, str]:
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str]:
     """Exit code and stderr of a program that ends."""
-    async with asyncio.timeout(START_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         _, stderr = await process.communicate()
     return process.returncode, stderr.decode()
 
@@ -83,7 +83,7 @@ class Gate:
         self._held.update(steps)
 
     async def wait_until_asked(self, steps: Sequence[str]) -> None:
-        async with asyncio.timeout(START_SECONDS), self._changed:
+        async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
             await self._changed.wait_for(lambda: all(self.asked[step] for step in steps))
 
     async def ask(self, request: web.Request) -> web.Response:
@@ -142,7 +142,7 @@ async def test_resumes_after_its_worker_was_killed(gate: tuple[Gate, str]):
         async with program(HOST, *arguments, GATE_URL=gate_url):
             with connect(address) as channel:
                 instances = Instances(TaskHubSidecarServiceStub(channel), NO_NAMES)
-                status = await instances.wait("crash", START_SECONDS)
+                status = await instances.wait("crash", PATIENCE_SECONDS)
     assert status is not None and status.output == all_passed("crash")
     assert all(watched.asked[step] == 2 for step in held)
     # A last step may have been answered by the gate and not yet reported when the host was killed.

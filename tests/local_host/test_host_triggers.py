@@ -16,6 +16,7 @@ from local_host.functions import Functions, Invoker
 from local_host.host import LocalHost
 from local_host.settings import AppNotLoaded
 from local_host.timer_triggers import run_schedule, schedules
+from tests.conftest import PATIENCE_SECONDS
 
 EVENT_GRID = "/runtime/webhooks/eventgrid?functionName=on_event"
 
@@ -95,7 +96,7 @@ async def test_runs_a_timer_function_by_hand(http: aiohttp.ClientSession, scenar
     """The admin endpoint accepts at once and calls the function as its timer would."""
     async with http.post("/admin/functions/nightly", json={}) as answer:
         assert answer.status == 202
-    called = await asyncio.to_thread(scenarios.timer_calls.get, timeout=5)
+    called = await asyncio.to_thread(scenarios.timer_calls.get, timeout=PATIENCE_SECONDS)
     assert called.past_due is False
 
 
@@ -103,7 +104,7 @@ async def test_runs_an_activity_by_hand(http: aiohttp.ClientSession, scenarios: 
     """The `input` of the body is the activity's input."""
     async with http.post("/admin/functions/note", json={"input": '"by hand"'}) as answer:
         assert answer.status == 202
-    while await asyncio.to_thread(scenarios.notes.get, timeout=5) != "by hand":
+    while await asyncio.to_thread(scenarios.notes.get, timeout=PATIENCE_SECONDS) != "by hand":
         """Notes of other tests."""
 
 
@@ -158,7 +159,7 @@ async def test_calls_a_timer_function_at_startup():
         called.set()
 
     app.timer_trigger(arg_name="timer", schedule="0 0 3 * * *", run_on_startup=True)(on_timer)
-    async with LocalHost(app), asyncio.timeout(5):
+    async with LocalHost(app), asyncio.timeout(PATIENCE_SECONDS):
         await called.wait()
 
 
@@ -178,7 +179,7 @@ async def test_calls_a_timer_function_on_its_schedule():
         raise RuntimeError("this run failed")
 
     [schedule] = schedules(_timer_app("0 * * * * *", on_timer), {})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         running = asyncio.create_task(run_schedule(schedule, Invoker(ThreadPoolExecutor(), ""), AlmostDue()))
         await calls.acquire()
         await calls.acquire()

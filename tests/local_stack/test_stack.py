@@ -17,11 +17,13 @@ from local_stack.callers import Caller
 from local_stack.demo import migrate
 from local_stack.processes import Child
 from local_stack.stack import Plan, start
+from tests.conftest import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FAST = 3000.0  # an hour of Azure in little more than a second
 
 
+@pytest.mark.timeout(900)  # every program starts from nothing, and a slow machine must not look like a fault
 async def test_a_whole_migration_of_the_demo_ends_as_its_scenario_says() -> None:
     """Real processes, real sockets, managed identity, TLS and tables; every VM as expected, and Azure agrees."""
     console = Console(file=StringIO(), width=100)
@@ -101,7 +103,7 @@ async def test_all_children_end_with_their_parent(ending: signal.Signals) -> Non
     await process.communicate()
 
     assert len(children) == 3
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await asyncio.gather(*map(ended, children))
 
 

@@ -1,6 +1,7 @@
 """The command line as a program of its own in a terminal, as an operator has it."""
 
 import asyncio
+import codecs
 import os
 import sys
 from asyncio.subprocess import Process
@@ -18,6 +19,7 @@ class Terminal:
         self.process = process
         self.shown = ""
         self._screen = screen
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may come in two reads
 
     async def until(self, text: str) -> None:
         """Read until this is on the screen. Raises AssertionError where the program ends before."""
@@ -39,20 +41,21 @@ class Terminal:
             read = await asyncio.to_thread(os.read, self._screen, 65536)
         except OSError:  # how Linux says that nobody has the terminal open any more
             return False
-        self.shown += read.decode(errors="replace")
+        self.shown += self._decoder.decode(read)
         return bool(read)
 
 
 @asynccontextmanager
 async def terminal(url: str, *args: str) -> AsyncGenerator[Terminal]:
     """Start the command line at a terminal of 120 by 40 characters."""
-    inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME")}
     env: Mapping[str, str] = {
         **inherited,
         "BACKUP_MIGRATE_URL": url,
         "BACKUP_MIGRATE_BY": "ada",
         "NO_PROXY": "*",
         "TERM": "xterm-256color",
+        "PYTHONUTF8": "1",
         "COLUMNS": "120",
         "LINES": "40",
         "PYTHONWARNINGS": "error",

@@ -1,5 +1,6 @@
 """The real orchestrations on the local engine, around steps that a test writes down."""
 
+import threading
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -40,13 +41,15 @@ class Steps:
         self.script: dict[str, list[Any]] = defaultdict(list, survey_vault=[{"done": True}], ensure_policy=[{}])
         self.asked: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._given: Counter[str] = Counter()
+        self._one_at_a_time = threading.Lock()  # the engine runs activities in threads, side by side
 
     def answer(self, name: str, order: dict[str, Any]) -> Any:
         """What the activity answers now."""
-        self.asked[name].append(order)
-        script = self.script[name] or [None]
-        step = script[min(self._given[name], len(script) - 1)]
-        self._given[name] += 1
+        with self._one_at_a_time:
+            self.asked[name].append(order)
+            script = self.script[name] or [None]
+            step = script[min(self._given[name], len(script) - 1)]
+            self._given[name] += 1
         if isinstance(step, Exception):
             raise step
         return step(order) if callable(step) else step

@@ -13,6 +13,8 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.mgmt.recoveryservicesbackup import RecoveryServicesBackupClient
 
+from tests.conftest import PATIENCE_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 READY = {"arm", "ca", "identityEndpoint", "identityHeader", "control", "scenario"}
 
@@ -34,7 +36,7 @@ def running() -> Iterator[list[subprocess.Popen[str]]]:
     yield processes
     for process in processes:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE_SECONDS)
 
 
 def ready(process: subprocess.Popen[str]) -> dict[str, str]:
@@ -55,7 +57,7 @@ def test_it_says_when_it_listens_and_ends_on_a_signal(
     with urllib.request.urlopen(f"{line['control']}/scenario", context=tls) as answer:
         scenario = json.load(answer)
     process.send_signal(ending)
-    rest, errors = process.communicate(timeout=10)
+    rest, errors = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert line.keys() == READY
     assert (scenario["scenario"], scenario["timeScale"]) == ("one-vault", 600)
@@ -70,7 +72,7 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(running: list[subprocess.Pop
     second = start("--scenario", "one-vault", "--port", ready(first)["arm"].rpartition(":")[2])
     running.append(second)
 
-    output, errors = second.communicate(timeout=10)
+    output, errors = second.communicate(timeout=PATIENCE_SECONDS)
 
     assert (second.returncode, output) == (2, "")
     assert errors.startswith("The simulator cannot listen: ") and errors.count("\n") == 1
@@ -92,7 +94,7 @@ def test_a_scenario_that_cannot_be_used_is_said_in_a_sentence(
     process = start(*arguments)
     running.append(process)
 
-    output, errors = process.communicate(timeout=10)
+    output, errors = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert (process.returncode, output) == (2, "")
     assert errors.startswith(sentence) and errors.count("\n") == 1
@@ -109,7 +111,7 @@ def test_a_folder_keeps_its_certificate_authority(running: list[subprocess.Popen
         scenarios.append(line["scenario"])
         authorities.append(Path(line["ca"]).read_bytes())
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE_SECONDS)
 
     assert scenarios == ["fleet:1x2"] * 2
     assert authorities[0] == authorities[1]
@@ -137,7 +139,7 @@ def test_the_synchronous_sdk_works_as_well(running: list[subprocess.Popen[str]])
         item.properties.policy_id = enhanced.id
         container = item.id.split("/")[-3]
         poller = sdk.protected_items.begin_create_or_update("vault-one", "rg-one", "Azure", container, item.name, item)
-        changed = poller.result(timeout=30)
+        changed = poller.result(timeout=PATIENCE_SECONDS)
 
     assert changed.properties is not None
     assert changed.properties.policy_name == "EnhancedPolicy"

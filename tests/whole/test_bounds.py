@@ -14,7 +14,7 @@ MOST_INPUT = 32_000  # bytes
 MOST_STATUS = 16_000  # of UTF-16, where the extension refuses it
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("scenario", ["fleet:1x2000"])
 async def test_two_thousand_vms_in_a_vault_make_no_generation_longer(
     http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, clock: OneClock

@@ -10,6 +10,7 @@ import pytest
 
 from local_host.host import LocalHost
 from simulator import Simulator
+from tests.conftest import PATIENCE_SECONDS
 from tests.whole.callers import a_body, finish
 
 CHECKS = ",".join(
@@ -23,7 +24,7 @@ CHECKS = ",".join(
 )
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(900)
 async def test_nothing_undocumented_is_answered(
     http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, tmp_path: Path
 ) -> None:
@@ -33,6 +34,7 @@ async def test_nothing_undocumented_is_answered(
     fuzzer = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{host.url}/api/openapi.json"),
         *("--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", "8", "--seed", "1"),
+        *("--request-timeout", str(PATIENCE_SECONDS), "--suppress-health-check", "too_slow"),
         *("--no-color", "--no-shrink", "--continue-on-failure", "--warnings", "off", "--generation-database", "none"),
         cwd=tmp_path,  # where it leaves a cache
         stdout=PIPE,

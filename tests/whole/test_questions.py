@@ -338,15 +338,17 @@ async def test_who_is_signed_in_asks_and_approves(
 ) -> None:
     """The name that the platform vouches for is recorded, whatever the body says."""
     ada, bob = principal(preferred_username="ada@example.com"), principal(appid="app-1")
-    async with signed_in.post("/api/migrations", json=a_body(simulator, approval="required"), headers=bob) as response:
-        assert (await response.json())["requester"] == "app-1"
-    document: Json = {"state": "Planning"}
-    while document["state"] == "Planning":
-        async with signed_in.get("/api/migrations/m1", headers=ada) as response:
-            document = await response.json()
-    word = {"planHash": document["planHash"], "approver": "eve"}
-    async with signed_in.post("/api/migrations/m1/approve", json=word, headers=ada) as response:
-        assert (await response.json())["decision"]["approver"] == "ada@example.com"
+    body = a_body(simulator, approval="required")
+    with clock.standing_still():  # or the days for an approval would be over before it is given
+        async with signed_in.post("/api/migrations", json=body, headers=bob) as response:
+            assert (await response.json())["requester"] == "app-1"
+        document: Json = {"state": "Planning"}
+        while document["state"] == "Planning":
+            async with signed_in.get("/api/migrations/m1", headers=ada) as response:
+                document = await response.json()
+        word = {"planHash": document["planHash"], "approver": "eve"}
+        async with signed_in.post("/api/migrations/m1/approve", json=word, headers=ada) as response:
+            assert (await response.json())["decision"]["approver"] == "ada@example.com"
 
 
 @pytest.mark.parametrize("header", ["", "nonsense", "e30=", "bnVsbA=="])
