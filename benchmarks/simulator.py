@@ -70,7 +70,7 @@ async def _read(arm: str, tls: ssl.SSLContext, paths: list[str], until: float) -
     where = urlsplit(arm)
     reader, writer = await asyncio.open_connection(where.hostname, where.port, ssl=tls)
     taken: list[float] = []
-    while time.perf_counter() < until:
+    while not taken or time.perf_counter() < until:
         path = quote(paths[len(taken) % len(paths)], safe="/")
         began = time.perf_counter()
         lines = (f"GET {path}?api-version=2025-02-01 HTTP/1.1", f"Host: {where.netloc}", "Authorization: Bearer x")

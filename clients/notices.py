@@ -46,8 +46,9 @@ class NoticeTopic:
             data=msgspec.to_builtins(notice.data),
         )
         try:
+            sdk = self._sdk()  # the first call imports it, which is no silence of the topic's
             async with asyncio.timeout(self._timeout_seconds):
-                await self._sdk().send([event])
+                await sdk.send([event])
         except Exception as error:  # an odd answer makes the SDK raise ValueError, RecursionError, zlib.error, ...
             raise NotTold(f"{type(error).__name__}: {error}") from error
 

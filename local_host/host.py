@@ -37,9 +37,9 @@ from local_host.worker import Worker
 
 MAX_ACTIVITIES = 64
 MAX_BODY_BYTES = 100 * 2**20  # the Functions host's default
-BACKEND_HELLO_SECONDS = 10
+BACKEND_HELLO_SECONDS = 60
 HTTP_SHUTDOWN_SECONDS = 0.5
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 600.0
 
 
 class CannotListen(Exception):

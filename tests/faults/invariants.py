@@ -6,6 +6,7 @@ A rule is a function from both to the sentences that say what is not as promised
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import dropwhile
 
 from migration.model import same_id
 from migration.records import ITEM_TRANSITIONS, ItemRecord, ItemState, Tally
@@ -112,10 +113,14 @@ def _each_accepted_write_is_in_the_ledger_once(books: Books, truth: Truth) -> It
 
 
 def _a_taken_write_is_not_repeated(books: Books, truth: Truth) -> Iterator[str]:
-    """No further write, refused or not, while the job of one runs, and none ever after a job that ended well."""
+    """No further write, refused or not, while the job of one runs, and none ever after a job that ended well.
+
+    Times are whole seconds: a write may have been declined in the second in which the next one was taken.
+    """
     for item in truth.values():
         for job in item.jobs:
-            first, *later = [write for write in item.writes if write.at >= job.started] or [None]
+            since = [write for write in item.writes if write.at >= job.started]
+            first, *later = [*dropwhile(lambda write: 400 <= write.status < 500, since)] or [None]
             again = [write for write in later if write and (job.good or _during(write.at, job))]
             if first is None or again:
                 yield f"{_last(item.id)} was written {len(again) + bool(first)} times for job {job.id}"

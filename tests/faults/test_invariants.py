@@ -1,6 +1,6 @@
 """The rules have teeth: books that are sound raise no complaint, and each way to doctor them raises the right one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -292,6 +292,13 @@ def test_a_write_that_left_no_trace_may_be_repeated(tries: int, sound: bool) -> 
     writes = tuple(Write(number=hours, at=ago(hours=hours), status=202) for hours in (4, 3))
     truth = with_item(sound_truth(), BROKEN, accepted=2, writes=writes)
     assert (violations(books, truth) == []) is sound
+
+
+@pytest.mark.parametrize(("statuses", "sound"), [((400, 202), True), ((202, 400), False), ((500, 202), False)])
+def test_a_write_may_be_declined_in_the_second_in_which_the_next_is_taken(statuses: Sequence[int], sound: bool) -> None:
+    """Only what comes after the taken one is a repetition; an answer that tells nothing may hide the taken one."""
+    writes = tuple(Write(number=number, at=ago(hours=3), status=status) for number, status in enumerate(statuses))
+    assert (violations(sound_books(), with_item(sound_truth(), MOVED, writes=writes)) == []) is sound
 
 
 def test_a_job_that_ends_after_it_was_given_up_on_is_no_lie() -> None:
