@@ -25,6 +25,12 @@ param channelValues object
 @description('Optional. Whether the end is awaited by a loop, for engines that send no token when they poll.')
 param untilLoops bool = false
 
+@description('Optional. Why callers of the trigger may accept that Azure prunes recovery points; empty: they may not.')
+param retentionLossReason string = ''
+
+@description('Optional. Who may call the trigger or see runs: accessControl of Microsoft.Logic/workflows; empty: not restricted.')
+param accessControl object = {}
+
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: 'id-${name}'
   location: location
@@ -35,6 +41,11 @@ var workflow = untilLoops ? loadJsonContent('workflow-until.json') : loadJsonCon
 var people = empty(channel) ? loadJsonContent('channels/endpoint.json') : channel
 var steps = union({ Decide: { actions: people.approval } }, people.report)
 var definition = union(workflow, { parameters: people.parameters, actions: steps })
+var values = {
+  appUrl: { value: appUrl }
+  audience: { value: audience }
+  retentionLossReason: { value: retentionLossReason }
+}
 
 resource logicApp 'Microsoft.Logic/workflows@2019-05-01' = {
   name: name
@@ -48,7 +59,8 @@ resource logicApp 'Microsoft.Logic/workflows@2019-05-01' = {
     state: 'Enabled'
     // An action's identity must be there as text when the definition is saved.
     definition: json(replace(string(definition), '<identity>', identity.id))
-    parameters: union({ appUrl: { value: appUrl }, audience: { value: audience } }, channelValues)
+    parameters: union(values, channelValues)
+    accessControl: empty(accessControl) ? null : accessControl
   }
 }
 

@@ -11,8 +11,19 @@ FOLDER = INFRA / "logic-app"
 BICEP = FOLDER / "main.bicep"
 WORKFLOWS = {"poll": False, "until": True}
 """The two variants, by what the parameter untilLoops is for them."""
-CHANNELS = ("endpoint", "outlook")
 IDENTITY = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/identities/id-logic-app"
+MAIL = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/connections/office365"
+CHANNELS: dict[str, Any] = {
+    "endpoint": {
+        "channelUrl": {"value": "https://people.example/ask"},
+        "channelAudience": {"value": "https://people.example"},
+    },
+    "outlook": {
+        "people": {"value": "backup-team@example.com"},
+        "$connections": {"value": {"office365": {"connectionId": MAIL}}},
+    },
+}
+"""The channels, each with the channelValues of a deployment."""
 
 Json = Any
 
@@ -22,16 +33,18 @@ def load(path: str) -> Json:
     return json.loads((FOLDER / path).read_text())
 
 
-def deployed(variant: str, channel: str = "endpoint") -> Json:
-    """The properties that a deployment gives the Logic App: its definition, and the values of its parameters."""
+def deployed(variant: str, channel: str = "endpoint", **parameters: Json) -> Json:
+    """The properties that a deployment with these parameters gives the Logic App."""
     file = read(BICEP)
     given = {
+        **{name: parameter.default for name, parameter in file.parameters.items()},
         "appUrl": "https://app.example",
         "audience": "api://app",
         "channel": {} if channel == "endpoint" else load(f"channels/{channel}.json"),
-        "channelValues": {"channelUrl": {"value": "https://people.example/ask"}},
+        "channelValues": CHANNELS[channel],
         "untilLoops": WORKFLOWS[variant],
         "identity": {"id": IDENTITY},
+        **parameters,
     }
     return _computed(file.resources["logicApp"].properties, file, given)
 

@@ -3,13 +3,17 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from migration.records import MigrationState
-from tests.infra.bicep import read
+from migration.request import MigrationRequest
+from tests.documents.commands import commands
+from tests.documents.markdown import document
+from tests.infra.bicep import ROOT, read
 from tests.infra.logic_app import (
     BICEP,
     CHANNELS,
@@ -23,14 +27,15 @@ from tests.infra.logic_app import (
     graphs_of,
     load,
 )
-from tests.infra.workflow_engine import DURATION
+from tests.infra.workflow_engine import UNITS, seconds_of
 from triggers.http import ROUTES
 from triggers.migrations import ENDED_AS
 from triggers.route import Route
 
 STATUSES = {"Succeeded", "Failed", "TimedOut", "Skipped"}
 MOST_ROUNDS = 5000  # of a loop, in a Consumption workflow
-LONGEST_RUN_DAYS = 90
+LONGEST_RUN = timedelta(days=90)  # and what is over it by then is cut off
+LIMITED = {"Http", "HttpWebhook", "Until", "ApiConnection", "ApiConnectionWebhook"}
 SECRETS = re.compile(r"[?&](code|sig)=|x-functions-key|listKeys|password", re.IGNORECASE)
 
 each = pytest.mark.parametrize(("variant", "channel"), [(v, c) for v in WORKFLOWS for c in CHANNELS])
@@ -92,15 +97,15 @@ def test_a_state_is_one_that_a_migration_can_have(variant: str, channel: str) ->
     """The loops and conditions know every state they should, by the app's own names."""
     text = json.dumps(definition_of(variant, channel))
     lists = [set(re.findall(r"'(\w+)'", found)) for found in re.findall(r"createArray\(([^)]*)\)", text)]
-    ended = [{str(state) for state in ENDED_AS}] if variant == "until" else []
-    assert lists == [{"Planning"}, *ended]
+    ended = {str(state) for state in ENDED_AS}
+    assert lists == [{"Planning"}, {"Planning", *ended}, {"AwaitingApproval"}, *([ended] if variant == "until" else [])]
     compared = set(re.findall(r"\['state'\]\", \"(\w+)\"\]", text))
-    assert compared == {"Planning", "AwaitingApproval", "Completed"} <= set(MigrationState)
+    assert compared == {"AwaitingApproval", "Completed"} <= set(MigrationState)
 
 
 @each
-def test_a_request_carries_the_identity_and_ends_in_time(variant: str, channel: str) -> None:
-    """Each by the Logic App's own identity, with a declared audience, and none may hang for ever."""
+def test_a_request_carries_the_identity(variant: str, channel: str) -> None:
+    """Each by the Logic App's own identity, with a declared audience."""
     definition = definition_of(variant, channel)
     for name, _, request in requests(definition):
         audience = "audience" if request["uri"].startswith("@{parameters('appUrl')}") else "channelAudience"
@@ -109,11 +114,62 @@ def test_a_request_carries_the_identity_and_ends_in_time(variant: str, channel: 
             "identity": IDENTITY,
             "audience": f"@parameters('{audience}')",
         }, name
-    for name, action in actions_of(definition).items():
-        if action["type"] in ("Http", "HttpWebhook", "Until", "ApiConnection", "ApiConnectionWebhook"):
-            limit = DURATION.fullmatch(action["limit"]["timeout"])
-            assert limit and int(limit[1] or 0) < LONGEST_RUN_DAYS, name
-            assert action["limit"].get("count", 0) <= MOST_ROUNDS, name
+
+
+def longest(siblings: Json) -> float:
+    """The seconds that actions of one branch may take at most, one after the other as they run after each other."""
+    ends: dict[str, float] = {}
+
+    def end_of(name: str) -> float:
+        if name not in ends:
+            action = siblings[name]
+            ends[name] = max(map(end_of, action["runAfter"]), default=0.0) + most_seconds(action)
+        return ends[name]
+
+    return max(map(end_of, siblings), default=0.0)
+
+
+def most_seconds(action: Json) -> float:
+    """The seconds that one action may take at most; a loop's last round begins before its limit."""
+    branches = [longest(action.get("actions", {})), longest(action.get("else", {}).get("actions", {}))]
+    if action["type"] == "Wait":
+        interval = action["inputs"]["interval"]
+        return interval["count"] * UNITS[interval["unit"]]
+    limit = seconds_of(action["limit"]["timeout"]) if action["type"] in LIMITED else 0.0
+    return limit + max(branches)
+
+
+@each
+def test_a_run_ends_by_itself(variant: str, channel: str) -> None:
+    """All limits on the longest way add up to less than Azure allows a run, so that its end is told."""
+    assert timedelta(seconds=longest(definition_of(variant, channel)["actions"])) < LONGEST_RUN
+
+
+@each
+def test_a_loop_ends_by_its_time(variant: str, channel: str) -> None:
+    """Its rounds, as many as Azure allows, last longer than its limit: the days that the README names are those."""
+    for name, action in actions_of(definition_of(variant, channel)).items():
+        if action["type"] == "Until":
+            waits = sum(most_seconds(inner) for inner in action["actions"].values() if inner["type"] == "Wait")
+            assert action["limit"]["count"] <= MOST_ROUNDS, name
+            assert action["limit"]["count"] * waits >= seconds_of(action["limit"]["timeout"]), name
+
+
+@each
+def test_the_readme_names_the_limits(variant: str, channel: str) -> None:
+    """The same days for every variant and channel; a decision is awaited for longer than any plan's deadline."""
+    actions = actions_of(definition_of(variant, channel))
+    days = {
+        name: timedelta(seconds=seconds_of(actions[name]["limit"]["timeout"])).days
+        for name in ("Plan", "Ask", "Decided", "Follow")
+    }
+    schema = msgspec.json.schema(MigrationRequest)["$defs"]["MigrationRequest"]["properties"]
+    deadline = timedelta(hours=schema["approvalTimeoutHours"]["maximum"]).days
+    assert deadline <= days["Ask"] <= days["Decided"]
+    text = " ".join((FOLDER / "README.md").read_text().split())
+    assert "after a day without a plan" in text and days["Plan"] == 1
+    for said in ("within {Ask} days", "at most {Decided} days for a decision", "{Follow} days after the decision"):
+        assert said.format_map(days) in text
 
 
 @each
@@ -159,10 +215,33 @@ def test_no_file_holds_a_secret(file: Path) -> None:
 
 @each
 def test_every_parameter_has_a_value(variant: str, channel: str) -> None:
-    """What the workflow declares and the channel does not, the Bicep fills; nothing else is passed."""
+    """What the workflow declares the Bicep fills, and what the channel declares its values; nothing else is passed."""
     properties = deployed(variant, channel)
-    own = properties["definition"]["parameters"].keys() - load(f"channels/{channel}.json")["parameters"].keys()
-    assert own == properties["parameters"].keys() - {"channelUrl"}
+    assert properties["definition"]["parameters"].keys() == properties["parameters"].keys()
+
+
+@each
+def test_it_is_switched_on(variant: str, channel: str) -> None:
+    """A Logic App that is not Enabled takes no request."""
+    assert deployed(variant, channel)["state"] == "Enabled"
+
+
+def test_the_deployer_says_who_may_call_the_trigger() -> None:
+    """What the parameter says, as it is; without it the property is not sent, since an empty one may lock out all."""
+    only_here = {"triggers": {"allowedCallerIpAddresses": [{"addressRange": "192.0.2.0/24"}]}}
+    assert deployed("poll", accessControl=only_here)["accessControl"] == only_here
+    assert deployed("poll")["accessControl"] is None
+
+
+def test_the_documented_role_is_one_that_an_identity_can_have() -> None:
+    """Entra ID gives no token to an identity that only people's roles are there for; it is assigned by its name."""
+    told = list(commands(document("deploy.md", (ROOT / "docs/deploy.md").read_text())))
+    [made] = [words[words.index("--app-roles") + 1] for words in told if "--app-roles" in words]
+    [role] = json.loads(made)
+    assert (set(role["allowedMemberTypes"]), role["isEnabled"]) == ({"User", "Application"}, True)
+    assert any(f"appRoles[?value=='{role['value']}'].id" in words for words in told)
+    [body] = [words[words.index("--body") + 1] for words in told if words[:2] == ["az", "rest"]]
+    assert json.loads(body).keys() == {"principalId", "resourceId", "appRoleId"}
 
 
 def test_the_outputs_are_no_keys() -> None:

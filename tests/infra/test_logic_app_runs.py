@@ -6,7 +6,7 @@ App Service's authentication stands before the app: it knows the Logic App by it
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -19,9 +19,9 @@ from local_host.host import LocalHost
 from simulator import Simulator
 from simulator.events import JobErrorTable, Migration
 from simulator.troubles import Trouble, TroubleKind
-from tests.clients.simulated import a_scenario, a_vm_group
-from tests.infra.logic_app import IDENTITY, WORKFLOWS, deployed
-from tests.infra.workflow_engine import Answer, Engine, Json, Run
+from tests.clients.simulated import a_policy_table, a_scenario, a_vm_group
+from tests.infra.logic_app import CHANNELS, IDENTITY, MAIL, WORKFLOWS, actions_of, deployed
+from tests.infra.workflow_engine import Answer, Engine, Json, Reply, Run
 from tests.whole.callers import a_body, writes
 from tests.whole.conftest import OneClock
 
@@ -29,13 +29,26 @@ import function_app  # isort: skip - after tests.whole.conftest, which gives it 
 
 RUN = "08584000000000000000000000000CU00"
 AUDIENCE, PEOPLE, PEOPLES_AUDIENCE = "api://app", "https://people.example/ask", "https://people.example"
+TEAM = "backup-team@example.com"
 LOGIC_APP = "99999999-0000-4000-8000-000000000001"
 BROKEN = Migration(ends="Failed", error=JobErrorTable(code=1, title="UserErrorFsFreezeFailed", text="no"), minutes=5)
 YES = {"approved": True, "approver": "ada", "comment": "go\r\nahead"}
 NO_PLAN = "there is no plan after a day, so nobody was asked; it goes on"
 NO = {"approved": False, "approver": "ada", "comment": "not this month"}
+ANSWERS = {
+    "endpoint": {"yes": YES, "no": NO},
+    "outlook": {
+        "yes": {"SelectedOption": "Approve", "UserEmailAddress": "ada"},
+        "no": {"SelectedOption": "Reject", "UserEmailAddress": "ada"},
+    },
+}
+"""What a channel posts to the callback URL when people answer."""
+SOON = timedelta(minutes=31)  # two looks of the Logic App after another, and what they take
+
+Act = Callable[[], Awaitable[None]]
 
 pytestmark = pytest.mark.parametrize("variant", WORKFLOWS)
+each_channel = pytest.mark.parametrize("channel", CHANNELS)
 
 
 @pytest.fixture
@@ -62,39 +75,45 @@ async def host(clients: Clients, clock: OneClock) -> AsyncIterator[LocalHost]:
 class Outside:
     """What a run meets: the app behind its authentication, people who are asked, and time.
 
-    `reply` is what a person answers, asked once; None: nobody does. `channel_status` is what the endpoint that asks
-    them says to being asked.
+    `reply` is what a person answers, asked once, after a while; None: nobody does. `meanwhile` is what somebody does
+    when the question has come. `channel_status` is what the channel says to asking people, `report_status` to telling.
     """
 
     def __init__(self, http: aiohttp.ClientSession, host: LocalHost, clock: OneClock) -> None:
         self.http, self.host, self.clock = http, host, clock
         self.reply: Json = None
-        self.meanwhile: Callable[[], Awaitable[None]] | None = None
-        self.channel_status = 202
+        self.after = timedelta(minutes=5)
+        self.meanwhile: Act | None = None
+        self.channel_status = self.report_status = 202
         self.questions: list[Json] = []
         self.reports: list[Json] = []
+        self.reported_at = clock.now()
 
-    async def run(self, variant: str, body: Json, token_on_polls: bool = True, looks: int | None = None) -> Run:
-        """Run the Logic App, which is sent that body; `looks` for a plan make it give up sooner than it would."""
+    async def run(
+        self,
+        variant: str,
+        body: Json,
+        channel: str = "endpoint",
+        token_on_polls: bool = True,
+        change: Callable[[Json], None] | None = None,
+        **parameters: Json,
+    ) -> Run:
+        """Run the Logic App, deployed with these parameters, which is sent that body; `change` its actions before."""
         engine = Engine(
             send=self._send,
+            connect=self._connect,
             wait=self._wait,
             answer=self._answer,
             tokens=lambda identity, audience: f"{identity} for {audience}",
             token_on_polls=token_on_polls,
             run_name=RUN,
         )
-        parameters = {
-            "appUrl": self.host.url,
-            "audience": AUDIENCE,
-            "channelUrl": PEOPLE,
-            "channelAudience": PEOPLES_AUDIENCE,
-        }
-        definition = deployed(variant)["definition"]
-        if looks is not None:
-            definition["actions"]["Plan"]["limit"]["count"] = looks
+        properties = deployed(variant, channel, appUrl=self.host.url, audience=AUDIENCE, **parameters)
+        if change:
+            change(actions_of(properties["definition"]))
+        values = {name: parameter["value"] for name, parameter in properties["parameters"].items()}
         with self.clock.standing_still():
-            return await engine.run(definition, parameters, body)
+            return await engine.run(properties["definition"], values, body)
 
     async def status(self, migration: str = RUN) -> Json:
         """Where the migration stands."""
@@ -112,26 +131,41 @@ class Outside:
         token = headers.get("Authorization")
         if url == PEOPLE:
             assert (method, token) == ("POST", f"Bearer {IDENTITY} for {PEOPLES_AUDIENCE}")
-            if "report" in body:
-                self.reports.append(body["report"])
-                return Answer(202, {}, None)
-            self.questions.append(body)
-            return Answer(self.channel_status, {}, None)
+            return (
+                self._told(body["report"]) if "report" in body else self._asked(body["question"], body["callbackUrl"])
+            )
         if token != f"Bearer {IDENTITY} for {AUDIENCE}":
             return Answer(401, {}, None)
         return await self.call(method, url, LOGIC_APP, body)
+
+    async def _connect(self, connection: str, method: str, path: str, body: Json) -> Answer:
+        """Office 365 Outlook: an approval mail, and a plain one."""
+        assert connection == MAIL
+        if (method, path) == ("post", "/approvalmail/$subscriptions"):
+            message = body["Message"]
+            assert (message["To"], message["Options"]) == (TEAM, "Approve, Reject")
+            return self._asked(json.loads(message["Body"]), body["NotificationUrl"])
+        assert (method, path, body["To"]) == ("post", "/v2/Mail", TEAM)
+        return self._told(json.loads(body["Body"].removeprefix("<p>").removesuffix("</p>")))
+
+    def _asked(self, question: Json, callback: str) -> Answer:
+        self.questions.append({"callbackUrl": callback, "question": question})
+        return Answer(self.channel_status, {}, None)
+
+    def _told(self, report: Json) -> Answer:
+        self.reports.append(report)
+        self.reported_at = self.clock.now()
+        return Answer(self.report_status, {}, None)
 
     async def _wait(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
         await self.host.settled()
 
-    async def _answer(self, callback: str, seconds: float) -> Json:
+    async def _answer(self, callback: str) -> Reply | None:
         assert callback == self.questions[-1]["callbackUrl"]
         if self.meanwhile:
             await self.meanwhile()
-        if self.reply is None:
-            await self._wait(seconds)
-        return self.reply
+        return None if self.reply is None else (self.after.total_seconds(), self.reply)
 
 
 @pytest.fixture
@@ -144,12 +178,13 @@ async def outside(host: LocalHost, clock: OneClock) -> AsyncIterator[Outside]:
 def asked_for(simulator: Simulator, **changes: Any) -> Json:
     """What the Logic App is sent: a request to the app, without an id."""
     quick = {"approvalTimeoutHours": 1, "limits": {"ramp": [], "pollSeconds": 60}}
-    body = a_body(simulator, approval="required", **{**quick, **changes})
+    body = a_body(simulator, **{"approval": "required", **quick, **changes})
     return {name: value for name, value in body.items() if name != "id"}
 
 
+@each_channel
 async def test_a_plan_is_approved_carried_out_and_reported(
-    variant: str, outside: Outside, simulator: Simulator
+    channel: str, variant: str, outside: Outside, simulator: Simulator
 ) -> None:
     """Nothing is written before the yes; what was shown is what is approved; the run ends as the migration does."""
     written_before: list[int] = []
@@ -157,8 +192,8 @@ async def test_a_plan_is_approved_carried_out_and_reported(
     async def look() -> None:
         written_before.append(writes(simulator))
 
-    outside.reply, outside.meanwhile = YES, look
-    run = await outside.run(variant, asked_for(simulator))
+    outside.reply, outside.meanwhile = ANSWERS[channel]["yes"], look
+    run = await outside.run(variant, asked_for(simulator), channel)
 
     status = await outside.status()
     [asked] = outside.questions
@@ -173,68 +208,162 @@ async def test_a_plan_is_approved_carried_out_and_reported(
     assert report["status"] == f"{outside.host.url}/api/migrations/{RUN}"
 
 
-async def test_who_approved_is_in_the_ledger(variant: str, outside: Outside, simulator: Simulator) -> None:
-    """To the app the approver is the Logic App, whose token it saw; the person is named in the comment."""
-    outside.reply = YES
-    await outside.run(variant, asked_for(simulator))
-    decision = (await outside.status())["decision"]
-    assert (decision["approver"], decision["comment"]) == (LOGIC_APP, "ada: go\nahead")
+@each_channel
+async def test_no_caller_gets_past_the_approval(
+    channel: str, variant: str, outside: Outside, simulator: Simulator
+) -> None:
+    """Whoever has the trigger's URL can ask for none: people are asked all the same, and their no is a no."""
+    outside.reply = ANSWERS[channel]["no"]
+    run = await outside.run(variant, asked_for(simulator, approval="none"), channel)
+    assert (run.code, len(outside.questions), writes(simulator)) == ("Rejected", 1, 0)
 
 
-async def test_a_plan_is_rejected(variant: str, outside: Outside, simulator: Simulator) -> None:
-    """A no ends the migration: nothing is written, the report says so, and the run has failed."""
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        a_scenario(
+            a_vm_group("web-{n}", count=2, policy="Long", migration=Migration(minutes=5)),
+            policies=[a_policy_table("Long", retention={"daily": 3650})],
+        )
+    ],
+)
+@pytest.mark.parametrize(
+    ("reason", "accepted", "verdict"),
+    [("", True, "Blocked"), ("CHG-4711", True, "Planned"), ("CHG-4711", None, "Blocked")],
+)
+async def test_only_the_deployer_lets_callers_accept_loss_of_retention(
+    reason: str, accepted: bool | None, verdict: str, variant: str, outside: Outside, simulator: Simulator
+) -> None:
+    """By a reason, which people read before they approve; and a caller must still ask for it."""
     outside.reply = NO
-    run = await outside.run(variant, asked_for(simulator))
+    body = {**asked_for(simulator), **({} if accepted is None else {"acceptRetentionLoss": accepted})}
+    await outside.run(variant, body, retentionLossReason=reason)
+    plan = await outside.call("GET", f"{outside.host.url}/api/migrations/{RUN}/plan", LOGIC_APP)
+    assert [found["verdict"] for found in plan.body["verdicts"]] == [verdict]
+    assert [asked["question"]["retentionLoss"] for asked in outside.questions] == [reason] * (verdict == "Planned")
+
+
+@pytest.mark.parametrize(
+    ("channel", "comment"), [("endpoint", "ada: go\nahead"), ("outlook", "ada: answered by mail: Approve")]
+)
+async def test_who_approved_is_in_the_ledger(
+    channel: str, comment: str, variant: str, outside: Outside, simulator: Simulator
+) -> None:
+    """To the app the approver is the Logic App, whose token it saw; the person is named in the comment."""
+    outside.reply = ANSWERS[channel]["yes"]
+    await outside.run(variant, asked_for(simulator), channel)
+    decision = (await outside.status())["decision"]
+    assert (decision["approver"], decision["comment"]) == (LOGIC_APP, comment)
+
+
+@pytest.mark.parametrize(
+    ("channel", "comment"), [("endpoint", "ada: not this month"), ("outlook", "ada: answered by mail: Reject")]
+)
+async def test_a_plan_is_rejected(
+    channel: str, comment: str, variant: str, outside: Outside, simulator: Simulator
+) -> None:
+    """A no ends the migration: nothing is written, the report says so, and the run has failed."""
+    outside.reply = ANSWERS[channel]["no"]
+    run = await outside.run(variant, asked_for(simulator), channel)
     status = await outside.status()
     assert (run.status, run.code, run.message) == ("Failed", "Rejected", f"Rejected: rejected by {LOGIC_APP}")
-    assert (status["decision"]["comment"], writes(simulator)) == ("ada: not this month", 0)
+    assert (status["decision"]["comment"], writes(simulator)) == (comment, 0)
     assert [report["state"] for report in outside.reports] == ["Rejected"]
 
 
-@pytest.mark.parametrize("odd", [{}, {"approved": "true"}, {"approved": None, "approver": None}])
+@pytest.mark.parametrize(
+    ("channel", "odd"),
+    [
+        ("endpoint", {}),
+        ("endpoint", {"approved": "true"}),
+        ("endpoint", {"approved": None, "approver": None}),
+        ("outlook", {}),
+        ("outlook", {"SelectedOption": "Decline"}),
+        ("outlook", {"SelectedOption": None, "UserEmailAddress": None}),
+    ],
+)
 async def test_an_answer_that_is_no_yes_is_a_no(
-    odd: Json, variant: str, outside: Outside, simulator: Simulator
+    channel: str, odd: Json, variant: str, outside: Outside, simulator: Simulator
 ) -> None:
-    """Only the boolean true approves."""
+    """Only the boolean true approves, or the option Approve of a mail."""
     outside.reply = odd
-    run = await outside.run(variant, asked_for(simulator))
-    assert (run.code, (await outside.status())["decision"]["comment"]) == ("Rejected", "somebody: ")
+    run = await outside.run(variant, asked_for(simulator), channel)
+    assert (run.code, (await outside.status())["decision"]["comment"][:10]) == ("Rejected", "somebody: ")
 
 
-async def test_silence_is_a_no(variant: str, outside: Outside, simulator: Simulator) -> None:
-    """The app's own deadline passes first, and the run reports what the app says."""
-    run = await outside.run(variant, asked_for(simulator, approvalTimeoutHours=48))
+async def ended_at(outside: Outside) -> datetime:
+    """When the migration ended, by the app."""
+    return datetime.fromisoformat((await outside.status())["endedAt"])
+
+
+@each_channel
+async def test_silence_is_a_no(channel: str, variant: str, outside: Outside, simulator: Simulator) -> None:
+    """The app's own deadline passes, and the run soon reports what the app says, though the question is still open."""
+    run = await outside.run(variant, asked_for(simulator), channel)
     assert (run.code, (await outside.status())["problem"]) == ("Rejected", "nobody decided on the plan in time")
     assert [report["state"] for report in outside.reports] == ["Rejected"]
-    assert writes(simulator) == 0
+    assert outside.reported_at - await ended_at(outside) < SOON
+    assert (writes(simulator), "Ask" in run.outcomes) == (0, False)
 
 
+async def test_an_answer_after_the_deadline_changes_nothing(
+    variant: str, outside: Outside, simulator: Simulator, clock: OneClock
+) -> None:
+    """A yes that comes before the Logic App has looked again is refused by the app, and the run ends as it would."""
+
+    async def take_time() -> None:
+        clock.advance(timedelta(minutes=2))  # so that the hour is over between two looks
+
+    outside.reply, outside.after, outside.meanwhile = YES, timedelta(minutes=59), take_time
+    run = await outside.run(variant, asked_for(simulator))
+    assert (run.outcomes["Approve"].status, run.code, writes(simulator)) == ("Failed", "Rejected", 0)
+    assert [report["state"] for report in outside.reports] == ["Rejected"]
+
+
+@each_channel
 async def test_where_nobody_can_be_asked_the_plan_is_rejected(
-    variant: str, outside: Outside, simulator: Simulator
+    channel: str, variant: str, outside: Outside, simulator: Simulator
 ) -> None:
     """A migration that nobody knows of must not lie about until its deadline."""
     outside.channel_status = 404
-    run = await outside.run(variant, asked_for(simulator))
+    run = await outside.run(variant, asked_for(simulator), channel)
     decision = (await outside.status())["decision"]
     assert (run.code, decision["comment"]) == ("Rejected", "nobody could be asked, or nobody answered")
 
 
-async def test_a_plan_that_somebody_else_approved_is_followed(
-    variant: str, outside: Outside, simulator: Simulator
-) -> None:
-    """The Logic App's own approval is refused, and what matters is what the app says in the end."""
+def bob(outside: Outside, what: str) -> Act:
+    """Somebody who decides in another way than by the Logic App."""
 
-    async def approve() -> None:
-        plan_hash = outside.questions[-1]["question"]["planHash"]
-        url = f"{outside.host.url}/api/migrations/{RUN}/approve"
-        answer = await outside.call("POST", url, "bob", {"planHash": plan_hash})
+    async def decide() -> None:
+        body = {"planHash": outside.questions[-1]["question"]["planHash"]} if what == "approve" else {}
+        answer = await outside.call("POST", f"{outside.host.url}/api/migrations/{RUN}/{what}", "bob", body)
         assert answer.status == 202
 
-    outside.reply, outside.meanwhile = YES, approve
+    return decide
+
+
+@pytest.mark.parametrize(("reply", "step"), [(YES, "Approve"), (NO, "Reject"), (None, "")])
+async def test_a_plan_that_somebody_else_approved_is_followed(
+    reply: Json, step: str, variant: str, outside: Outside, simulator: Simulator
+) -> None:
+    """Whatever people answer then is refused by the app, and the run ends as the migration does, answered or not."""
+    outside.reply, outside.meanwhile = reply, bob(outside, "approve")
     run = await outside.run(variant, asked_for(simulator))
     status = await outside.status()
-    assert (run.outcomes["Approve"].status, status["decision"]["approver"]) == ("Failed", "bob")
-    assert (run.status, status["items"]) == ("Succeeded", {"Migrated": 2})
+    assert (status["decision"]["approver"], status["items"]) == ("bob", {"Migrated": 2})
+    assert (run.status, [report["state"] for report in outside.reports]) == ("Succeeded", ["Completed"])
+    assert not step or run.outcomes[step].status == "Failed"
+
+
+@each_channel
+async def test_a_plan_that_somebody_else_rejected_is_reported_soon(
+    channel: str, variant: str, outside: Outside, simulator: Simulator
+) -> None:
+    """Nobody has to answer the mail for that."""
+    outside.meanwhile = bob(outside, "reject")
+    run = await outside.run(variant, asked_for(simulator, approvalTimeoutHours=720), channel)
+    assert (run.code, run.message) == ("Rejected", "Rejected: rejected by bob")
+    assert outside.reported_at - await ended_at(outside) < SOON
 
 
 @pytest.mark.parametrize("scenario", [a_scenario(a_vm_group("bad-{n}", count=2, migration=BROKEN))])
@@ -260,17 +389,44 @@ async def test_a_plan_only_needs_nobody(variant: str, outside: Outside, simulato
 async def test_a_plan_that_does_not_come_fails_the_run(variant: str, outside: Outside, simulator: Simulator) -> None:
     """A vault throttles for longer than the Logic App waits: it does not wait on for what nobody would be asked of."""
     simulator.troubles.add(Trouble(kind=TroubleKind.TOO_MANY_REQUESTS, path="*/backupPolicies", seconds=86400))
-    run = await outside.run(variant, asked_for(simulator), looks=3)
+
+    def give_up(actions: Json) -> None:
+        actions["Plan"]["limit"]["count"] = 3
+
+    run = await outside.run(variant, asked_for(simulator), change=give_up)
     [report] = outside.reports
     assert (run.status, run.code, "Follow" in run.outcomes) == ("Failed", "Planning", False)
     assert run.message == f"Planning: {report['problem']}" == "Planning: " + NO_PLAN
     assert (report["state"], outside.questions) == ("Planning", [])
 
 
+@pytest.mark.parametrize(("loop", "look"), [("Plan", "Look"), ("Decided", "Look_whether_decided")])
+async def test_a_loop_that_fails_at_last_is_no_end(
+    loop: str, look: str, variant: str, outside: Outside, simulator: Simulator
+) -> None:
+    """The app does not answer its last look, and does afterwards: the run goes on, and tells how it ended."""
+
+    def fail(actions: Json) -> None:
+        actions[loop]["limit"]["count"] = 1
+        actions[look]["inputs"]["uri"] += "/no-such"
+
+    outside.reply, outside.after = YES, timedelta(minutes=9)  # so that the migration runs when the look has failed
+    run = await outside.run(variant, asked_for(simulator), change=fail)
+    assert (run.outcomes[loop].status, run.status) == ("Failed", "Succeeded")
+    assert [report["state"] for report in outside.reports] == ["Completed"]
+
+
+async def test_a_report_that_nobody_takes_fails_the_run(variant: str, outside: Outside, simulator: Simulator) -> None:
+    """The run ends all the same, though the question is still open."""
+    outside.report_status, outside.meanwhile = 500, bob(outside, "approve")
+    run = await outside.run(variant, asked_for(simulator))
+    assert (run.status, run.code, "Ask" in run.outcomes) == ("Failed", "Untold", False)
+
+
 async def test_a_wrong_request_fails_the_run_at_once(variant: str, outside: Outside, simulator: Simulator) -> None:
     """The app's problem document is in the run's history; nobody is asked or told."""
     run = await outside.run(variant, {**asked_for(simulator), "mode": "go"})
-    assert (run.status, run.outcomes["Start"].body["errors"][0]["path"]) == ("Failed", "$.mode")
+    assert (run.status, run.code, run.outcomes["Start"].body["errors"][0]["path"]) == ("Failed", "", "$.mode")
     assert (outside.questions, outside.reports) == ([], [])
 
 

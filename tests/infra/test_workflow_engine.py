@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.workflow_engine import Answer, Engine, Json, Run, UnknownHere
+from tests.infra.workflow_engine import Answer, Engine, Json, Reply, Run, UnknownHere
 
 PROOF = {"type": "ManagedServiceIdentity", "identity": "me", "audience": "you"}
 
@@ -13,15 +13,17 @@ PROOF = {"type": "ManagedServiceIdentity", "identity": "me", "audience": "you"}
 class World:
     """Answers requests from a list, and counts the seconds that pass."""
 
-    def __init__(self, *answers: Answer, reply: Json = None) -> None:
+    def __init__(self, *answers: Answer, reply: Reply | None = None) -> None:
         self.answers, self.reply = list(answers), reply
         self.sent: list[tuple[str, str, str | None]] = []
+        self.connected: list[tuple[str, str, str, Json]] = []
         self.waits: list[float] = []
 
     async def run(self, actions: Json, token_on_polls: bool = True, **parameters: Json) -> Run:
         """Run a workflow of these actions."""
         engine = Engine(
             send=self._send,
+            connect=self._connect,
             wait=self._wait,
             answer=self._answer,
             tokens=lambda identity, audience: f"{identity}-{audience}",
@@ -33,10 +35,14 @@ class World:
         self.sent.append((method, url, headers.get("Authorization")))
         return self.answers.pop(0)
 
+    async def _connect(self, connection: str, method: str, path: str, body: Json) -> Answer:
+        self.connected.append((connection, method, path, body))
+        return self.answers.pop(0)
+
     async def _wait(self, seconds: float) -> None:
         self.waits.append(seconds)
 
-    async def _answer(self, callback: str, seconds: float) -> Json:
+    async def _answer(self, callback: str) -> Reply | None:
         return self.reply
 
 
@@ -49,6 +55,11 @@ def a_get(**changes: Any) -> Json:
 def a_compose(inputs: Json, **run_after: Json) -> Json:
     """A Compose action."""
     return {"type": "Compose", "runAfter": run_after, "inputs": inputs}
+
+
+def a_wait(minutes: int, **run_after: Json) -> Json:
+    """A Wait action."""
+    return {"type": "Wait", "runAfter": run_after, "inputs": {"interval": {"unit": "Minute", "count": minutes}}}
 
 
 def answered(status: int, body: Json = None, **headers: str) -> Answer:
@@ -94,16 +105,63 @@ async def test_what_may_pass_is_tried_five_times() -> None:
     assert (len(passing.sent), len(lasting.sent)) == (5, 1)
 
 
-@pytest.mark.parametrize(("reply", "status"), [({"approved": True}, "Succeeded"), (None, "TimedOut")])
-async def test_a_webhook_waits_for_its_callback(reply: Json, status: str) -> None:
+SUBSCRIBE = {"method": "POST", "uri": "https://a", "body": "@{listCallbackUrl()}", "authentication": PROOF}
+OVER_CONNECTION = {"host": {"connection": {"name": "mail"}}, "path": "/p", "body": "@{listCallbackUrl()}"}
+CALL = {**OVER_CONNECTION, "method": "post", "body": "b"}
+WEBHOOKS = {"HttpWebhook": {"subscribe": SUBSCRIBE, "unsubscribe": {}}, "ApiConnectionWebhook": OVER_CONNECTION}
+
+
+@pytest.mark.parametrize("kind", WEBHOOKS)
+@pytest.mark.parametrize(
+    ("reply", "status", "waits"),
+    [((60, "yes"), "Succeeded", [60]), ((90000, "late"), "TimedOut", [86400]), (None, "TimedOut", [86400])],
+)
+async def test_a_webhook_waits_for_its_callback(
+    kind: str, reply: Reply | None, status: str, waits: list[float]
+) -> None:
     """Until its limit; what was posted is its body."""
-    subscribe = {"method": "POST", "uri": "https://a", "body": "@{listCallbackUrl()}", "authentication": PROOF}
-    ask = {"type": "HttpWebhook", "runAfter": {}, "limit": {"timeout": "P1D"}}
-    run = await World(answered(200), reply=reply).run(
-        {"A": {**ask, "inputs": {"subscribe": subscribe, "unsubscribe": {}}}}
-    )
-    assert run.outcomes["A"].status == status
-    assert run.outcomes["A"].outputs == (reply and {"statusCode": 200, "body": reply})
+    ask = {"type": kind, "runAfter": {}, "limit": {"timeout": "P1D"}, "inputs": WEBHOOKS[kind]}
+    world = World(answered(200), reply=reply)
+    outcome = (await world.run({"A": ask})).outcomes["A"]
+    assert (outcome.status, world.waits) == (status, waits)
+    assert outcome.outputs is None or outcome.body == "yes"
+
+
+@pytest.mark.parametrize("kind", WEBHOOKS)
+async def test_a_webhook_that_nobody_takes_fails_at_once(kind: str) -> None:
+    """There is nothing to wait for."""
+    ask = {"type": kind, "runAfter": {}, "limit": {"timeout": "P1D"}, "inputs": WEBHOOKS[kind]}
+    world = World(answered(404), reply=(60, "yes"))
+    assert ((await world.run({"A": ask})).outcomes["A"].status, world.waits) == ("Failed", [])
+
+
+async def test_a_connection_is_called_as_its_action_says() -> None:
+    """Which one, how and where; it is tried again like any request."""
+    world = World(answered(503), answered(200, "sent"))
+    call = {"type": "ApiConnection", "runAfter": {}, "inputs": CALL, "limit": {"timeout": "PT5M"}}
+    run = await world.run({"A": call})
+    assert (run.outcomes["A"].body, world.waits) == ("sent", [7.5])
+    assert world.connected == 2 * [("mail", "post", "/p", "b")]
+
+
+async def test_branches_wait_side_by_side() -> None:
+    """Time passes for all of them at once, and what runs after two of them waits for the later one."""
+    world = World()
+    branches = {"A": a_wait(10), "B": a_wait(4), "C": a_wait(4, B=["Succeeded"])}
+    run = await world.run({**branches, "D": a_wait(1, A=["Succeeded"], B=["Succeeded"], C=["Succeeded"])})
+    assert (run.status, list(run.outcomes), world.waits) == ("Succeeded", list("BCAD"), [240, 240, 120, 60])
+
+
+@pytest.mark.parametrize("status", ["Succeeded", "Failed"])
+async def test_a_terminate_ends_every_branch(status: str) -> None:
+    """A webhook that nobody has answered holds nothing up."""
+    error = {"runError": {"code": "c", "message": "m"}} if status == "Failed" else {}
+    ask = {"type": "HttpWebhook", "runAfter": {}, "limit": {"timeout": "P1D"}, "inputs": WEBHOOKS["HttpWebhook"]}
+    end = {"type": "Terminate", "runAfter": {"W": ["Succeeded"]}, "inputs": {"runStatus": status, **error}}
+    world = World(answered(200))
+    run = await world.run({"A": ask, "W": a_wait(5), "E": end, "L": a_compose("late", A=["Succeeded", "TimedOut"])})
+    assert (run.status, run.code, run.message) == (status, *(("c", "m") if error else ("", "")))
+    assert (run.outcomes.keys(), world.waits) == ({"W"}, [300])
 
 
 async def test_an_action_runs_only_after_what_it_names() -> None:
@@ -127,8 +185,7 @@ async def test_a_skipped_end_is_judged_by_what_went_before() -> None:
 
 async def test_a_loop_looks_after_each_round_and_ends_at_its_limit() -> None:
     """Its status is that of the last round, whether its condition came true or not."""
-    wait = {"type": "Wait", "runAfter": {}, "inputs": {"interval": {"unit": "Minute", "count": 2}}}
-    loop = {"type": "Until", "runAfter": {}, "actions": {"W": wait, "A": a_get(runAfter={"W": ["Succeeded"]})}}
+    loop = {"type": "Until", "runAfter": {}, "actions": {"W": a_wait(2), "A": a_get(runAfter={"W": ["Succeeded"]})}}
     until_done = {**loop, "expression": "@equals(body('A'), 'done')", "limit": {"count": 3, "timeout": "P1D"}}
     ended = World(answered(404), answered(200, "done"))
     endless = World(*[answered(404)] * 3)
@@ -151,6 +208,10 @@ async def test_a_loop_looks_after_each_round_and_ends_at_its_limit() -> None:
         ("@if(equals(triggerBody()['name'], 'x'), 'yes', 'no')", "yes"),
         ("@if(equals(triggerBody()['name'], 'y'), 'yes', 'no')", "no"),
         ("@setProperty(triggerBody(), 'id', 'm1')", {"name": "x", "id": "m1"}),
+        ("@and(equals('a', 'a'), not(empty('a')))", True),
+        ("@and(equals('a', 'a'), not(empty('')))", False),
+        ("@createArray(true, false, null)", [True, False, None]),
+        ("@string(triggerBody())", '{"name": "x"}'),
         ("@toUpper('a')", UnknownHere),
         ("@body('Nobody')", UnknownHere),
         ("@concat('a'", UnknownHere),
@@ -185,6 +246,8 @@ async def test_what_azure_could_not_evaluate_fails_the_action(expression: str) -
         {"type": "Compose", "runAfter": {}, "inputs": "a", "trackedProperties": {}},
         a_get(inputs={"method": "GET", "uri": "https://a", "queries": {}, "authentication": PROOF}),
         a_get(inputs={"method": "GET", "uri": "https://a", "authentication": {"type": "Basic"}}),
+        {"type": "ApiConnection", "runAfter": {}, "inputs": {**CALL, "queries": {}}},
+        a_compose("a", A=["Succeeded"]),
         {"type": "If", "runAfter": {}, "expression": {"or": []}, "actions": {}},
     ],
 )

@@ -3,18 +3,21 @@
 After the documentation: an HTTP action answered 202 polls the Location until the answer is another one, waits as
 Retry-After says, and fails on 4xx and 5xx; 408, 429 and 5xx are repeated four times first. A loop looks at its
 condition after each round, and ends as its last round did, also at its limit. An action runs where each action it runs
-after has ended as it says, and is Skipped otherwise. A branch has failed where its last action has, or, where that was
-skipped, the action before it. Where the documentation leaves doubt the engine is strict: an expression may only name
-actions that have run.
+after has ended as it says, and is Skipped otherwise; actions that do not run after each other run side by side. A
+branch has failed where its last action has, or, where that was skipped, the action before it. A Terminate ends the run
+at once, whatever other branches still wait for. Where the documentation leaves doubt the engine is strict: an
+expression may only name actions that have run.
 
 Nothing here takes time: who makes an Engine brings what waits, what sends, and what a person answers.
 """
 
+import asyncio
+import heapq
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
@@ -32,6 +35,7 @@ KEYS = {
     "else",
 }
 HTTP_KEYS = {"method", "uri", "body", "authentication"}
+CONNECTION_KEYS = {"host", "method", "path", "body"}
 POLL_SECONDS = 20  # where an answer 202 has no Retry-After
 REPEATED_AFTER = (7.5, 15, 30, 45)
 UNITS = {"Second": 1, "Minute": 60, "Hour": 3600}
@@ -57,6 +61,10 @@ class Answer:
 
 Send = Callable[[str, str, Mapping[str, str], Json], Awaitable[Answer]]
 """Method, URL, headers and JSON body, None for none."""
+Connect = Callable[[str, str, str, Json], Awaitable[Answer]]
+"""A connection's resource id, then method, path and body of a call over it."""
+Reply = tuple[float, Json]
+"""After how many seconds somebody posts to a callback URL, and what."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,53 @@ class _Terminated(Exception):
     """A Terminate action ends the run, from wherever it is."""
 
 
+class _Time:
+    """The time of branches that run side by side: it passes while all of them wait, to whoever's turn is next."""
+
+    def __init__(self, wait: Callable[[float], Awaitable[None]]) -> None:
+        self.now = 0.0
+        self._wait = wait
+        self._running = 1
+        self._order = count()
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when that many seconds have passed."""
+        turn = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (self.now + seconds, next(self._order), turn))
+        await self._rest()
+        await turn
+
+    async def together(self, branches: list[Coroutine[Any, Any, None]]) -> None:
+        """Run branches to their ends. Raises an ExceptionGroup of what one of two or more raises; the others stop."""
+        if len(branches) < 2:
+            for branch in branches:
+                await branch
+            return
+        left = len(branches)
+        self._running += left - 1
+
+        async def run(branch: Coroutine[Any, Any, None]) -> None:
+            nonlocal left
+            await branch
+            left -= 1
+            if left:  # the last one leaves its turn to whoever waits for all of them
+                await self._rest()
+
+        async with asyncio.TaskGroup() as group:
+            for branch in branches:
+                group.create_task(run(branch))
+
+    async def _rest(self) -> None:
+        self._running -= 1
+        if not self._running:
+            moment, _, turn = heapq.heappop(self._waiting)
+            self._running = 1
+            await self._wait(moment - self.now)
+            self.now = moment
+            turn.set_result(None)
+
+
 class Engine:
     """Runs definitions. `run_name` is what workflow()['run']['name'] gives."""
 
@@ -94,8 +149,9 @@ class Engine:
         self,
         *,
         send: Send,
+        connect: Connect,
         wait: Callable[[float], Awaitable[None]],
-        answer: Callable[[str, float], Awaitable[Json]],
+        answer: Callable[[str], Awaitable[Reply | None]],
         tokens: Callable[[str, str], str],
         token_on_polls: bool = True,
         run_name: str = "08584000000000000000000000000CU00",
@@ -103,34 +159,43 @@ class Engine:
         """
         Args:
             wait: lets seconds pass.
-            answer: what is posted to that callback URL within that many seconds; None where nothing is.
+            answer: what is posted to that callback URL, and when; None where nothing ever is.
             tokens: a token, for an identity's resource id and an audience.
             token_on_polls: whether a poll carries the action's token, as the product's team says it does.
         """
-        self._send, self._wait, self._answer, self._tokens = send, wait, answer, tokens
+        self._send, self._connect, self._wait, self._answer, self._tokens = send, connect, wait, answer, tokens
         self._token_on_polls = token_on_polls
         self._run_name = run_name
 
     async def run(self, definition: Json, parameters: Mapping[str, Json], body: Json) -> Run:
         """Run a definition from its Request trigger, which was sent that body."""
         self._run = run = Run()
-        self._waited = 0.0
+        self._time = _Time(self._wait)
         self._parameters, self._trigger_body = parameters, body
-        with suppress(_Terminated):
+        try:
             run.status = await self._graph(definition["actions"])
+        except* _Terminated:
+            pass
         return run
 
     # --- actions
 
     async def _graph(self, actions: Json) -> str:
         """Run actions in the order that runAfter gives; answers the status of the whole."""
-        left = dict(actions)
-        while left:
-            ready = [name for name in left if not any(before in left for before in left[name]["runAfter"])]
-            if not ready:
-                raise UnknownHere(f"a circle among {list(left)}")
-            action = left.pop(ready[0])
-            self._run.outcomes[ready[0]] = await self._turn(ready[0], action)
+        waiting, unfinished = dict(actions), set(actions)
+
+        async def branch(name: str, action: Json) -> None:
+            self._run.outcomes[name] = await self._turn(name, action)
+            unfinished.remove(name)
+            await go_on()
+
+        async def go_on() -> None:
+            ready = [name for name, action in waiting.items() if not action["runAfter"].keys() & unfinished]
+            await self._time.together([branch(name, waiting.pop(name)) for name in ready])
+
+        await go_on()
+        if waiting:
+            raise UnknownHere(f"a circle among {list(waiting)}")
         last = set(actions) - {before for action in actions.values() for before in action["runAfter"]}
         return "Failed" if any(self._has_failed(name, actions) for name in last) else "Succeeded"
 
@@ -149,6 +214,8 @@ class Engine:
         perform = {
             "Http": self._http,
             "HttpWebhook": self._webhook,
+            "ApiConnection": self._connection,
+            "ApiConnectionWebhook": self._connection_webhook,
             "Compose": self._compose,
             "Wait": self._pause,
             "If": self._if,
@@ -167,13 +234,13 @@ class Engine:
 
     async def _pause(self, action: Json) -> Outcome:
         interval = action["inputs"]["interval"]
-        await self._pass(interval["count"] * UNITS[interval["unit"]])
+        await self._time.sleep(interval["count"] * UNITS[interval["unit"]])
         return Outcome("Succeeded")
 
     async def _terminate(self, action: Json) -> Outcome:
         inputs = self._value(action["inputs"])
-        self._run.status = inputs["runStatus"]
-        self._run.code, self._run.message = inputs["runError"]["code"], inputs["runError"]["message"]
+        error = inputs["runError"] if inputs["runStatus"] == "Failed" else {"code": "", "message": ""}
+        self._run.status, self._run.code, self._run.message = inputs["runStatus"], error["code"], error["message"]
         raise _Terminated
 
     async def _if(self, action: Json) -> Outcome:
@@ -190,40 +257,63 @@ class Engine:
         raise UnknownHere(f"the condition {operator}")
 
     async def _until(self, action: Json) -> Outcome:
-        end = self._waited + _seconds(action["limit"]["timeout"])
+        end = self._time.now + seconds_of(action["limit"]["timeout"])
         status = "Succeeded"
         for _ in range(action["limit"]["count"]):
             status = await self._graph(action["actions"])
-            if self._value(action["expression"]) is True or self._waited >= end:
+            if self._value(action["expression"]) is True or self._time.now >= end:
                 break
         return Outcome(status)
 
     async def _http(self, action: Json) -> Outcome:
-        end = self._waited + _seconds(action["limit"]["timeout"])
+        end = self._time.now + seconds_of(action["limit"]["timeout"])
         inputs = self._value(action["inputs"])
         answer = await self._exchange(inputs)
         while answer.status == 202 and "DisableAsyncPattern" not in action.get("operationOptions", ""):
-            await self._pass(float(answer.headers.get("retry-after", POLL_SECONDS)))
-            if self._waited > end:
+            await self._time.sleep(float(answer.headers.get("retry-after", POLL_SECONDS)))
+            if self._time.now > end:
                 return Outcome("TimedOut")
             poll = {"method": "GET", "uri": answer.headers["location"], "authentication": inputs["authentication"]}
             answer = await self._exchange(poll, with_token=self._token_on_polls)
-        outputs = {"statusCode": answer.status, "headers": dict(answer.headers), "body": answer.body}
-        return Outcome("Succeeded" if answer.status < 400 else "Failed", outputs)
+        return _outcome_of(answer)
 
     async def _webhook(self, action: Json) -> Outcome:
-        callback = f"https://callbacks.example/{len(self._run.outcomes)}?sig=secret"
+        callback = self._callback()
         inputs = self._value(action["inputs"], callback)
         if inputs["unsubscribe"]:
             raise UnknownHere("a webhook that unsubscribes")
-        subscribed = await self._exchange(inputs["subscribe"])
+        return await self._replied(await self._exchange(inputs["subscribe"]), callback, action)
+
+    async def _connection(self, action: Json) -> Outcome:
+        inputs = self._value(action["inputs"])
+        return _outcome_of(await self._exchange_over_connection(inputs, inputs["method"]))
+
+    async def _connection_webhook(self, action: Json) -> Outcome:
+        callback = self._callback()
+        inputs = self._value(action["inputs"], callback)
+        return await self._replied(await self._exchange_over_connection(inputs, "post"), callback, action)
+
+    def _callback(self) -> str:
+        return f"https://callbacks.example/{len(self._run.outcomes)}?sig=secret"
+
+    async def _replied(self, subscribed: Answer, callback: str, action: Json) -> Outcome:
+        """The outcome of an action that waits for what is posted to its callback URL, after it has subscribed."""
         if subscribed.status >= 400:
-            return Outcome("Failed", {"statusCode": subscribed.status, "body": subscribed.body})
-        body = await self._answer(callback, _seconds(action["limit"]["timeout"]))
-        return Outcome("TimedOut") if body is None else Outcome("Succeeded", {"statusCode": 200, "body": body})
+            return _outcome_of(subscribed)
+        limit = seconds_of(action["limit"]["timeout"])
+        after, body = await self._answer(callback) or (float("inf"), None)
+        await self._time.sleep(min(after, limit))
+        return _outcome_of(Answer(200, {}, body)) if after <= limit else Outcome("TimedOut")
+
+    async def _exchange_over_connection(self, inputs: Json, method: str) -> Answer:
+        """A call of a managed connector; by which connection, its inputs say."""
+        if not inputs.keys() <= CONNECTION_KEYS:
+            raise UnknownHere(f"an action over a connection with {inputs.keys() - CONNECTION_KEYS}")
+        connection = inputs["host"]["connection"]["name"]
+        return await self._repeated(lambda: self._connect(connection, method, inputs["path"], inputs.get("body")))
 
     async def _exchange(self, inputs: Json, with_token: bool = True) -> Answer:
-        """A request with its token, repeated as the default retry policy says."""
+        """A request with its token."""
         if not inputs.keys() <= HTTP_KEYS:
             raise UnknownHere(f"an HTTP action with {inputs.keys() - HTTP_KEYS}")
         proof = inputs["authentication"]
@@ -231,18 +321,17 @@ class Engine:
             raise UnknownHere(f"authentication by {proof['type']}")
         token = self._tokens(proof["identity"], proof["audience"])
         headers = {"Authorization": f"Bearer {token}"} if with_token else {}
-        request = inputs["method"], inputs["uri"], headers, inputs.get("body")
-        answer = await self._send(*request)
+        return await self._repeated(lambda: self._send(inputs["method"], inputs["uri"], headers, inputs.get("body")))
+
+    async def _repeated(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The answer, asked for again as the default retry policy says."""
+        answer = await ask()
         for seconds in REPEATED_AFTER:
             if answer.status not in (408, 429) and answer.status < 500:
                 break
-            await self._pass(seconds)
-            answer = await self._send(*request)
+            await self._time.sleep(seconds)
+            answer = await ask()
         return answer
-
-    async def _pass(self, seconds: float) -> None:
-        self._waited += seconds
-        await self._wait(seconds)
 
     # --- expressions
 
@@ -278,6 +367,11 @@ class Engine:
         return outcome
 
 
+def _outcome_of(answer: Answer) -> Outcome:
+    outputs = {"statusCode": answer.status, "headers": dict(answer.headers), "body": answer.body}
+    return Outcome("Succeeded" if answer.status < 400 else "Failed", outputs)
+
+
 def _equals(left: Json, right: Json) -> bool:
     return type(left) is type(right) and left == right
 
@@ -293,19 +387,23 @@ def _text(what: Json) -> str:
 
 
 PURE: dict[str, Callable[..., Json]] = {
+    "and": lambda *values: all(value is True for value in values),
     "coalesce": lambda *values: next((value for value in values if value is not None), None),
     "concat": lambda *values: "".join(map(_text, values)),
     "contains": lambda items, item: item in items,
     "createArray": lambda *items: list(items),
     "decodeUriComponent": lambda text: unquote(_text(text)),
+    "empty": lambda value: not value,
     "equals": _equals,
     "if": lambda condition, yes, no: yes if condition is True else no,
     "not": lambda value: not value,
     "replace": lambda text, old, new: _text(text).replace(old, new),
     "setProperty": lambda value, name, item: {**value, name: item},
+    "string": lambda value: value if isinstance(value, str) else json.dumps(value),
     "take": _take,
 }
 """The functions of the Workflow Definition Language that need nothing of the run."""
+LITERALS = {"true": True, "false": False, "null": None}
 
 
 def _interpolated(text: str, functions: dict[str, Callable[..., Json]]) -> Iterator[str]:
@@ -356,6 +454,8 @@ class _Expression:
             return token[1].replace("''", "'")
         if token[2] is not None:
             return int(token[2])
+        if token[3] in LITERALS:
+            return LITERALS[token[3]]
         function = self._functions.get(token[3] or "")
         if function is None:
             _refuse(f"{token[0].strip()!r} in {self._text!r}")
@@ -393,8 +493,8 @@ class _Expression:
             _refuse(f"{self._text!r}: no {what} before character {self.at}")
 
 
-def _seconds(duration: str) -> float:
-    """An ISO 8601 duration in seconds."""
+def seconds_of(duration: str) -> float:
+    """An ISO 8601 duration in seconds. Raises UnknownHere for one with months or years."""
     found = DURATION.fullmatch(duration)
     if not found:
         _refuse(f"the duration {duration}")
