@@ -25,7 +25,6 @@ NOT_SOURCES = {"docs", "node_modules", "tests"}
 AZURES = {
     "AzureEventGrid",
     "Deny",
-    "accessControl",
     "appRoleAssignmentRequired",
     "ipSecurityRestrictions",
     "user_impersonation",
