@@ -59,6 +59,11 @@ param appSettings object = {}
 @allowed(['Standard_LRS', 'Standard_ZRS'])
 param storageRedundancy string = 'Standard_ZRS'
 
+@description('Optional. Days that logs are kept. The ledger is kept for ever, whatever this says.')
+@minValue(30)
+@maxValue(730)
+param logRetentionDays int = 30
+
 @description('Optional. How many instances of the app there may be at once.')
 @minValue(40)
 @maxValue(1000)
@@ -68,8 +73,11 @@ param maximumInstanceCount int = 40
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
+@description('Optional. More tags for every resource, such as those that a policy asks for.')
+param resourceTags object = {}
+
 var resourceToken = toLower(uniqueString(subscription().id, environmentName, location))
-var tags = { 'azd-env-name': environmentName }
+var tags = union(resourceTags, { 'azd-env-name': environmentName }) // the last one wins: azd knows its own by this tag
 var taskHubName = 'BackupMigration'
 var reusesTopic = !empty(existingSystemTopicName)
 var topicResourceGroup = reusesTopic ? existingSystemTopicResourceGroup : 'rg-${environmentName}'
@@ -97,6 +105,7 @@ module monitoring 'modules/monitoring.bicep' = {
     resourceToken: resourceToken
     location: location
     tags: tags
+    logRetentionDays: logRetentionDays
   }
 }
 
@@ -107,7 +116,7 @@ module storage 'modules/storage.bicep' = {
     resourceToken: resourceToken
     location: location
     tags: tags
-    redundancy: storageRedundancy
+    storageRedundancy: storageRedundancy
   }
 }
 
@@ -117,7 +126,7 @@ module events 'modules/events.bicep' = if (vaultEvents) {
   params: {
     resourceToken: resourceToken
     tags: tags
-    existingTopicName: existingSystemTopicName
+    existingSystemTopicName: existingSystemTopicName
   }
   dependsOn: [group]
 }
@@ -139,7 +148,7 @@ module scheduler 'modules/scheduler.bicep' = if (useDurableTaskScheduler) {
     resourceToken: resourceToken
     location: location
     tags: tags
-    hubName: taskHubName
+    taskHubName: taskHubName
   }
 }
 
@@ -167,11 +176,12 @@ module backupAccess 'modules/backup-access.bicep' = {
     allowJobCancel: allowJobCancel
     grantVmWrite: grantVmWrite
     resourceGuardIds: resourceGuardIds
-    resourceGuardRoleId: roles.outputs.resourceGuardOperatorRoleId
+    resourceGuardRoleId: roles.outputs.resourceGuardRoleId
   }
 }
 
-// After its roles: the host asks for its storage the moment it starts, and a role takes minutes to take effect.
+// After its roles: the host asks for its storage the moment it starts. That a role takes minutes to take effect is what
+// the predeploy hook waits for.
 module app 'modules/app.bicep' = {
   name: 'app'
   scope: group
@@ -181,6 +191,7 @@ module app 'modules/app.bicep' = {
     tags: tags
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
+    storageAccountName: storage.outputs.name
     blobEndpoint: storage.outputs.blobEndpoint
     queueEndpoint: storage.outputs.queueEndpoint
     tableEndpoint: storage.outputs.tableEndpoint
@@ -250,6 +261,12 @@ output AZURE_FUNCTION_APP_URL string = 'https://${app.outputs.hostName}'
 
 @description('Object id of the app\'s identity.')
 output AZURE_IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
+
+@description('Resource id of the storage account: what the predeploy hook looks for the identity\'s roles on.')
+output AZURE_STORAGE_ACCOUNT_ID string = storage.outputs.id
+
+@description('Durable Task Scheduler that keeps the task hub; empty: the storage account does.')
+output AZURE_DURABLE_TASK_SCHEDULER_NAME string = useDurableTaskScheduler ? scheduler!.outputs.name : ''
 
 @description('System topic whose events reach the app; empty: none do.')
 output AZURE_SYSTEM_TOPIC_NAME string = vaultEvents ? events!.outputs.topicName : ''

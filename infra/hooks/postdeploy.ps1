@@ -18,6 +18,12 @@ if (-not (Get-Command az -ErrorAction SilentlyContinue)) {
     Write-Host "The Azure CLI (az) is missing: install it, sign in with 'az login', and run 'azd hooks run postdeploy'."
     exit 1
 }
+az account show --subscription $env:AZURE_SUBSCRIPTION_ID --output none
+if ($LASTEXITCODE -ne 0) {
+    Write-Host "The Azure CLI does not know the subscription $env:AZURE_SUBSCRIPTION_ID; its sign-in is not azd's."
+    Write-Host "Sign in with 'az login', and run 'azd hooks run postdeploy'."
+    exit 1
+}
 
 # A function that was published a moment ago may not be known to Azure Resource Manager yet.
 $template = Join-Path $PSScriptRoot '..' 'event-subscription.bicep'

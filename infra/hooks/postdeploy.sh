@@ -19,6 +19,11 @@ if ! command -v az >/dev/null; then
   echo "The Azure CLI (az) is missing: install it, sign in with 'az login', and run 'azd hooks run postdeploy'." >&2
   exit 1
 fi
+az account show --subscription "$AZURE_SUBSCRIPTION_ID" --output none || {
+  echo "The Azure CLI does not know the subscription $AZURE_SUBSCRIPTION_ID; its sign-in is not azd's." >&2
+  echo "Sign in with 'az login', and run 'azd hooks run postdeploy'." >&2
+  exit 1
+}
 
 # A function that was published a moment ago may not be known to Azure Resource Manager yet.
 attempts=5

@@ -73,6 +73,6 @@ module guardAssignments 'resource-guard-role.bicep' = [for id in guards: {
   params: {
     principalId: principalId
     resourceGuardName: last(split(id, '/'))
-    roleId: resourceGuardRoleId
+    resourceGuardRoleId: resourceGuardRoleId
   }
 }]

@@ -8,9 +8,9 @@ param resourceToken string
 param tags object
 
 @description('Optional. Name of the subscription\'s system topic where there is one, in the resource group that this module is deployed to; empty: it is made.')
-param existingTopicName string = ''
+param existingSystemTopicName string = ''
 
-var isNew = empty(existingTopicName)
+var isNew = empty(existingSystemTopicName)
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (isNew) {
   name: 'evgst-${resourceToken}'
@@ -24,11 +24,11 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (isNew) {
 }
 
 resource existingTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = if (!isNew) {
-  name: isNew ? 'none' : existingTopicName // even the name of what is not read must be one
+  name: isNew ? 'none' : existingSystemTopicName // even the name of what is not read must be one
 }
 
 @description('Name of the topic.')
-output topicName string = isNew ? topic.name : existingTopicName
+output topicName string = isNew ? topic.name : existingSystemTopicName
 
 @description('Resource id of the topic.')
 output topicId string = isNew ? topic.id : existingTopic.id

@@ -13,7 +13,7 @@ param tags object
 @description('Optional. Days that logs are kept. The ledger is kept for ever, whatever this says.')
 @minValue(30)
 @maxValue(730)
-param retentionInDays int = 30
+param logRetentionDays int = 30
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
   name: 'log-${resourceToken}'
@@ -21,7 +21,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
   tags: tags
   properties: {
     sku: { name: 'PerGB2018' }
-    retentionInDays: retentionInDays
+    retentionInDays: logRetentionDays
     features: {
       disableLocalAuth: true
       enableLogAccessUsingOnlyResourcePermissions: true

@@ -7,7 +7,7 @@ param principalId string
 param resourceGuardName string
 
 @description('Required. Id of the built-in role Backup MUA Operator, without a scope.')
-param roleId string
+param resourceGuardRoleId string
 
 resource guard 'Microsoft.DataProtection/resourceGuards@2025-07-01' existing = {
   name: resourceGuardName
@@ -18,11 +18,11 @@ resource guard 'Microsoft.DataProtection/resourceGuards@2025-07-01' existing = {
 // Blocked (ResourceGuardApprovalNeeded), and no write of the app carries a guard's approval. It is for the case that
 // Azure refuses changes that weaken nothing, with LinkedAuthorizationFailed and a message that names the guard.
 resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(guard.id, principalId, roleId)
+  name: guid(guard.id, principalId, resourceGuardRoleId)
   scope: guard
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleId)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', resourceGuardRoleId)
   }
 }

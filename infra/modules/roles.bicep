@@ -123,4 +123,4 @@ resource schedulerAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
   }
 }
 
-output resourceGuardOperatorRoleId string = roleIds['Backup MUA Operator']
+output resourceGuardRoleId string = roleIds['Backup MUA Operator']

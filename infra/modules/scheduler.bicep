@@ -11,7 +11,7 @@ param location string
 param tags object
 
 @description('Required. Name of the task hub.')
-param hubName string
+param taskHubName string
 
 resource scheduler 'Microsoft.DurableTask/schedulers@2025-11-01' = {
   name: 'dts-${resourceToken}'
@@ -25,7 +25,7 @@ resource scheduler 'Microsoft.DurableTask/schedulers@2025-11-01' = {
 
 resource hub 'Microsoft.DurableTask/schedulers/taskHubs@2025-11-01' = {
   parent: scheduler
-  name: hubName
+  name: taskHubName
 }
 
 @description('Name of the scheduler.')
@@ -33,6 +33,3 @@ output name string = scheduler.name
 
 @description('Where the host reaches it.')
 output endpoint string = scheduler.properties.endpoint
-
-@description('Name of the task hub.')
-output hubName string = hub.name

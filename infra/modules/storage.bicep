@@ -12,14 +12,14 @@ param tags object
 
 @description('Optional. How the account is replicated. Standard_LRS where the region has no availability zones.')
 @allowed(['Standard_LRS', 'Standard_ZRS'])
-param redundancy string = 'Standard_ZRS'
+param storageRedundancy string = 'Standard_ZRS'
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
   name: 'st${resourceToken}'
   location: location
   tags: tags
   kind: 'StorageV2'
-  sku: { name: redundancy }
+  sku: { name: storageRedundancy }
   properties: {
     allowSharedKeyAccess: false
     allowBlobPublicAccess: false

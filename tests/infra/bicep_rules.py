@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from tests.infra.bicep import (
     BicepFile,
     Call,
+    Choice,
     Loop,
     Member,
     Method,
@@ -18,6 +19,7 @@ from tests.infra.bicep import (
     Resource,
     Value,
     direct_parts,
+    parse,
     parts_of,
 )
 from tests.infra.kinds import FUNCTIONS, kind_of, module_file, output_of
@@ -62,15 +64,116 @@ PROMISES: tuple[tuple[str, tuple[str, ...], Value], ...] = (
     ("Microsoft.Storage/storageAccounts/blobServices/containers", ("publicAccess",), "None"),
     ("Microsoft.Web/sites", ("httpsOnly",), True),
     ("Microsoft.Web/sites", ("siteConfig", "minTlsVersion"), "1.2"),
-    ("Microsoft.Web/sites", ("siteConfig", "ftpsState"), "Disabled"),
     ("Microsoft.Web/sites/basicPublishingCredentialsPolicies", ("allow",), False),
     ("Microsoft.Insights/components", ("DisableLocalAuth",), True),
     ("Microsoft.OperationalInsights/workspaces", ("features", "disableLocalAuth"), True),
     ("Microsoft.EventGrid/topics", ("disableLocalAuth",), True),
     ("Microsoft.EventGrid/topics", ("minimumTlsVersionAllowed",), "1.2"),
     ("Microsoft.Authorization/roleAssignments", ("principalType",), "ServicePrincipal"),
+    ("Microsoft.Insights/actionGroups", ("enabled",), True),
+    ("Microsoft.Insights/metricAlerts", ("enabled",), True),
+    ("Microsoft.Insights/scheduledQueryRules", ("enabled",), True),
 )
 """Type, property and value: what every resource of the type has, as the documents say."""
+
+NAMES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("Microsoft.Insights/actionGroups", ("properties", "groupShortName"), r".{1,12}"),
+    (
+        "Microsoft.Storage/storageAccounts/blobServices/containers",
+        ("name",),
+        r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
+    ),
+)
+"""Type, member and pattern: names that Azure refuses only when it is asked for them.
+
+From https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules."""
+
+REFUSED_BY_FLEX = {
+    "alwaysOn",
+    "containerSize",
+    "ftpsState",
+    "functionAppScaleLimit",
+    "functionsRuntimeScaleMonitoringEnabled",
+    "isReserved",
+    "isXenon",
+    "javaVersion",
+    "linuxFxVersion",
+    "netFrameworkVersion",
+    "powerShellVersion",
+    "preWarmedInstanceCount",
+    "reserved",
+    "use32BitWorkerProcess",
+    "windowsFxVersion",
+    "FUNCTIONS_EXTENSION_VERSION",
+    "FUNCTIONS_MAX_HTTP_CONCURRENCY",
+    "FUNCTIONS_WORKER_DYNAMIC_CONCURRENCY_ENABLED",
+    "FUNCTIONS_WORKER_PROCESS_COUNT",
+    "FUNCTIONS_WORKER_RUNTIME",
+    "FUNCTIONS_WORKER_RUNTIME_VERSION",
+    "SCM_DO_BUILD_DURING_DEPLOYMENT",
+    "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING",
+    "WEBSITE_CONTENTSHARE",
+    "WEBSITE_NODE_DEFAULT_VERSION",
+    "WEBSITE_RUN_FROM_PACKAGE",
+}
+"""Properties and settings of a function app that its published type has and Flex Consumption does not take.
+
+The properties end a deployment with error 51021, in some regions today and in all of them one day; the settings do
+nothing, or break the publishing. From "Flex Consumption plan deprecations"
+(learn.microsoft.com/azure/azure-functions/functions-app-settings), from the lists in such errors
+(microsoft/azure-pipelines-tasks#21032, Azure/terraform-azurerm-avm-res-web-site#360), and docs/host.md."""
+
+RENAMED = {
+    # The outputs of main.bicep are variables of azd's environment.
+    "main.AZURE_RESOURCE_GROUP": "group.name",
+    "main.AZURE_FUNCTION_APP_NAME": "app.outputs.name",
+    "main.AZURE_FUNCTION_APP_ID": "app.outputs.id",
+    "main.AZURE_FUNCTION_APP_URL": "'https://${app.outputs.hostName}'",
+    "main.AZURE_IDENTITY_PRINCIPAL_ID": "identity.outputs.principalId",
+    "main.AZURE_STORAGE_ACCOUNT_ID": "storage.outputs.id",
+    "main.AZURE_DURABLE_TASK_SCHEDULER_NAME": "useDurableTaskScheduler ? scheduler!.outputs.name : ''",
+    "main.AZURE_SYSTEM_TOPIC_NAME": "vaultEvents ? events!.outputs.topicName : ''",
+    "main.AZURE_SYSTEM_TOPIC_RESOURCE_GROUP": "topicResourceGroup",
+    "main.AZURE_DEAD_LETTER_STORAGE_ID": (
+        "vaultEvents ? (empty(events!.outputs.topicPrincipalId) ? '' : storage.outputs.id) : ''"
+    ),
+    "main.AZURE_DEAD_LETTER_CONTAINER_NAME": "storage.outputs.deadLetterContainerName",
+    "main.AZURE_LOGIC_APP_CLIENT_ID": "identity.properties.clientId",
+    "main.AZURE_LOGIC_APP_PRINCIPAL_ID": "identity.properties.principalId",
+    "main.AZURE_LOGIC_APP_NAME": "logicApp.name",
+    # Who takes a thing names it by its use, who makes it by what it is.
+    "main.roles.storageAccountName": "storage.outputs.name",
+    "main.roles.deadLetterPrincipalId": "vaultEvents ? events!.outputs.topicPrincipalId : ''",
+    "main.roles.noticeTopicName": "noticeTopic ? notices!.outputs.name : ''",
+    "main.app.storageAccountName": "storage.outputs.name",
+    "main.app.noticeTopicEndpoint": "noticeTopic ? notices!.outputs.endpoint : ''",
+    "main.alerts.systemTopicId": "vaultEvents ? events!.outputs.topicId : ''",
+    "main.workbook.systemTopicId": "vaultEvents ? events!.outputs.topicId : ''",
+    "main.workbook.appUrl": "'https://${app.outputs.hostName}'",
+    # One list says where the roles are and what the app accepts; one client id switches the authentication on.
+    "main.app.allowedScopes": "backupScopes",
+    "main.app.easyAuth": "!empty(entraClientId)",
+    # What is taken apart for each round of a loop: test_roles.py computes it.
+    "backup-access.roles.wholeSubscription": "contains(wholeSubscriptionIds, id)",
+    "backup-access.narrowAssignments.roleDefinitionId": (
+        "roles[indexOf(subscriptionIds, split(id, '/')[2])].outputs.operatorRoleId"
+    ),
+    "backup-access.narrowAssignments.vaultName": "(length(split(id, '/')) == 9) ? last(split(id, '/')) : ''",
+    "backup-access.guardAssignments.resourceGuardName": "last(split(id, '/'))",
+    # Azure's own names for what a module gives.
+    "app.hostName": "app.properties.defaultHostName",
+    "events.topicName": "isNew ? topic.name : existingSystemTopicName",
+    "events.topicId": "isNew ? topic.id : existingTopic.id",
+    "events.topicPrincipalId": "isNew ? topic!.identity.principalId : (existingTopic.?identity.?principalId ?? '')",
+    "roles.resourceGuardRoleId": "roleIds['Backup MUA Operator']",
+    "storage.blobEndpoint": "account.properties.primaryEndpoints.blob",
+    "storage.queueEndpoint": "account.properties.primaryEndpoints.queue",
+    "storage.tableEndpoint": "account.properties.primaryEndpoints.table",
+    "storage.packageContainerName": "package.name",
+    "storage.deadLetterContainerName": "deadLetters.name",
+}
+"""Parameters of module calls (file.module.parameter) and outputs (file.output) that are not given what has their own
+name, and what they are given instead."""
 
 ROLES_ROOM = "roles.bicep"
 """The one file that names roles by their ids."""
@@ -209,6 +312,22 @@ def module_calls(file: BicepFile) -> Iterator[str]:
                 yield f"{module.symbol} needs {parameter.name}"
 
 
+def handed_on_by_name(file: BicepFile) -> Iterator[str]:
+    """A module's parameter, and an output, is given what has its own name; RENAMED says what else there is.
+
+    Two values of one type that changed places would break no other rule."""
+    given = {
+        f"{module.symbol}.{name}": value for module in file.modules.values() for name, value in module.params.items()
+    }
+    given |= {output.name: output.value for output in file.outputs.values()}
+    for place, value in given.items():
+        renamed = RENAMED.get(f"{file.path.stem}.{place}")
+        if renamed is None and place.rpartition(".")[2] not in _names_of(value, file):
+            yield f"{place} is given something of another name"
+        if renamed is not None and value != parse(f"var value = {renamed}").variables["value"].value:
+            yield f"{place} is given something else than {renamed}"
+
+
 def module_scopes(file: BicepFile) -> Iterator[str]:
     """A module is deployed to what its targetScope says, and under a name that no other module has there."""
     taken: list[tuple[Value, Value]] = []
@@ -251,13 +370,40 @@ def api_versions(file: BicepFile) -> Iterator[str]:
             yield f"{resource.type}@{resource.api_version}: the table's version is {wanted}"
 
 
+def one_resource_a_name(file: BicepFile) -> Iterator[str]:
+    """No two resources of a type have the same name in the same place: the second would overwrite the first."""
+    taken: list[Value] = []
+    for resource in file.resources.values():
+        place = (resource.type, *(resource.body.get(name) for name in ("name", "parent", "scope")))
+        if place in taken and not resource.existing:
+            yield f"{resource.symbol} has the name of another resource"
+        taken.append(place)
+
+
+def allowed_names(file: BicepFile) -> Iterator[str]:
+    """Names that are known here have the form that Azure asks of them."""
+    for resource in file.resources.values():
+        for kind, path, pattern in NAMES:
+            name = _member(resource.body, path, file)
+            if resource.type == kind and isinstance(name, str) and not re.fullmatch(pattern, name):
+                yield f"{resource.symbol}.{'.'.join(path)} is {name}, which Azure refuses"
+
+
+def taken_by_flex(file: BicepFile) -> Iterator[str]:
+    """A function app has no property and no setting that Flex Consumption refuses."""
+    refused = {name.lower() for name in REFUSED_BY_FLEX}
+    for resource in file.resources.values():
+        if resource.type in ("Microsoft.Web/sites", "Microsoft.Web/sites/config"):
+            names = {key for part in _expanded(resource.properties, file) if isinstance(part, dict) for key in part}
+            for name in sorted(str(name) for name in names if str(name).lower() in refused):
+                yield f"{resource.symbol} has {name}, which Flex Consumption does not take"
+
+
 def kept_promises(file: BicepFile) -> Iterator[str]:
     """What the documents say of every resource of a type is so."""
     for resource in file.resources.values():
         for kind, path, promised in PROMISES:
-            value: Value = resource.properties
-            for name in path:
-                value = file.resolved(value.get(name)) if isinstance(value, dict) else None
+            value = _member(resource.properties, path, file)
             if resource.type == kind and not resource.existing and value != promised:
                 yield f"{resource.symbol}.{'.'.join(path)} is {value}, not {promised}"
 
@@ -301,10 +447,14 @@ RULES: tuple[Rule, ...] = (
     loops_differ,
     parents,
     module_calls,
+    handed_on_by_name,
     module_scopes,
     module_outputs,
     loaded_files,
     api_versions,
+    one_resource_a_name,
+    allowed_names,
+    taken_by_flex,
     kept_promises,
     no_secrets,
     roles_by_name,
@@ -322,6 +472,28 @@ def _free_names(value: Value, bound: frozenset[str | None]) -> Iterator[str]:
     else:
         for part in direct_parts(value):
             yield from _free_names(part, bound)
+
+
+def _names_of(value: Value, file: BicepFile) -> set[str]:
+    """What a value is called where it comes from, also with its owner's name in front: `clientId`, `identityClientId`.
+
+    What a module gives that is not always there counts where its condition is asked, with an empty text for else."""
+    match value:
+        case Choice(condition, yes, "") if (named := output_of(yes, file)) and named[0].condition == condition:
+            return _names_of(yes, file)
+        case Name(name):
+            return {name}
+        case Member(Member(Name(owner), "outputs" | "properties") | Name(owner), name):
+            return {name, owner + name[0].upper() + name[1:]}
+        case _:
+            return set()
+
+
+def _member(body: Value, path: tuple[str, ...], file: BicepFile) -> Value:
+    """The member of an object at the end of a path, with variables looked up; None where it ends before."""
+    for name in path:
+        body = file.resolved(body.get(name)) if isinstance(body, dict) else None
+    return body
 
 
 def _calls(value: Value) -> Iterator[Call]:

@@ -1,7 +1,7 @@
 """What azd reads beside the Bicep: azure.yaml, the parameters file and the hooks.
 
-PowerShell can't be had from PyPI or npm: of its scripts only names and arguments are compared with those for sh, which
-are run, with an az and a sleep that only write down how they were called."""
+PowerShell can't be had from PyPI or npm: its scripts are only read, and their names and arguments are compared with
+those of the scripts for sh, which are run, with an az and a sleep that only write down how they were called."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def test_azd_deploys_the_root_of_the_repository_as_the_app_with_the_service_s_ta
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", AZURE_YAML["name"])
     ((name, service),) = AZURE_YAML["services"].items()
     assert (service["project"], service["language"], service["host"]) == (".", "python", "function")
+    assert service["remoteBuild"] is True  # packages built on another system would not run on the app's
     site = read(INFRA / "modules" / "app.bicep").resources["app"]
     assert {"azd-service-name": name} in site.body["tags"].arguments
 
@@ -142,19 +144,93 @@ def test_both_scripts_do_the_same(event: str) -> None:
     assert all(found[0])
 
 
+@pytest.mark.parametrize("event", AZURE_YAML["hooks"])
+def test_both_scripts_give_the_same_under_the_same_name(event: str) -> None:
+    """Each option, each parameter of a template and each variable has the same value of azd's in both languages."""
+    given = [
+        re.findall(r"(--[\w-]+(?= )|\w+(?= ?=))[ =]+\"?\$(?:\{|env:)?(AZURE_\w+)", hook.path.read_text())
+        for hook in hooks_of(event)
+    ]
+    assert all(each == given[0] for each in given)
+    assert all(given)
+
+
+POWERSHELL = [pytest.param(hook.path, id=hook.path.name) for hook in HOOKS if hook.shell == "pwsh"]
+CLOSING = {"(": ")", "[": "]", "{": "}"}
+PARTS = re.compile(r"""@"\n.*?\n"@|@'\n.*?\n'@|"(?:[^"`]|`.)*"|'(?:[^']|'')*'|`.|\#[^\n]*|.""", re.DOTALL)
+"""Here-strings, strings, escaped characters, comments, and whatever else, a character at a time."""
+
+
+@pytest.mark.parametrize("path", POWERSHELL)
+def test_brackets_and_quotes_of_powershell_are_closed(path: Path) -> None:
+    """Every string ends in its line, and every bracket where it should; the least that a parser would ask for."""
+    assert unclosed(path.read_text()) == ""
+
+
+def unclosed(script: str) -> str:
+    """The bracket or quote of a script that is not closed, or closes nothing; empty where there is none."""
+    awaited: list[str] = []
+    for part in PARTS.findall(script):
+        if part in CLOSING:
+            awaited.append(CLOSING[part])
+        elif part in CLOSING.values() and (not awaited or awaited.pop() != part):
+            return part
+        elif part in ("'", '"') or (part[0] in "'\"" and "\n" in part):
+            return part[0]
+    return awaited[-1] if awaited else ""
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        ("if ($a) { 'it''s' } # don't", ""),
+        ('@"\nan "open quote\n"@', ""),
+        ('Write-Host "a `" b"', ""),
+        ("Write-Host 'a\nexit 1", "'"),
+        ("Write-Host 'a\nWrite-Host 'b'", "'"),
+        ("if ($a) { exit 1", "}"),
+        ("if ($a) { exit (1} )", "}"),
+        ("exit 1 }", "}"),
+    ],
+)
+def test_what_is_not_closed_is_found(script: str, found: str) -> None:
+    """The check above sees through strings and comments, and finds what is open."""
+    assert unclosed(script) == found
+
+
+@pytest.mark.parametrize("path", POWERSHELL)
+def test_powershell_looks_at_the_exit_code_of_az_itself(path: Path) -> None:
+    """After az, and with PowerShell's own way out switched off: 0 is success, and nothing else is."""
+    script = re.sub(r'@"\n.*?\n"@', "", path.read_text(), flags=re.DOTALL)
+    asked = len(re.findall(r"(?:^|= )\s*az ", script, re.MULTILINE))
+    looked_at = re.findall(r"^ *if \(\$LASTEXITCODE -(eq|ne) 0\) \{([^{}]*)\}", script, re.MULTILINE)
+    assert len(looked_at) == script.count("LASTEXITCODE") == asked
+    assert [failed for failed, block in looked_at if ("exit 1" in block) != (failed == "ne")] == []
+    assert not asked or "\n$PSNativeCommandUseErrorActionPreference = $false " in script
+
+
 @pytest.fixture
 def calls(tmp_path: Path) -> Path:
     """Where az and sleep write down how they were called; both stand in a folder of their own on the PATH."""
     programs = tmp_path / "programs"
     programs.mkdir()
     for name, end in (("az", 'echo "${AZ_PRINTS:-}"; exit "${AZ_EXIT_CODE:-0}"'), ("sleep", "exit 0")):
-        program = programs / name
-        program.write_text(f'#!/bin/sh\necho {name} "$@" >> "{tmp_path}/calls"\n{end}\n')
-        program.chmod(0o755)
-    for name in ("sh", "dirname", "cat"):
+        stand_in(programs / name, f'echo {name} "$@" >> "{tmp_path}/calls"\n{end}')
+    stand_in(programs / "date", f'[ "$*" = "-u +%s" ] && echo {NOW} || {shutil.which("date")} "$@"')
+    for name in ("sh", "dirname", "cat", "sort", "tail"):
         (programs / name).symlink_to(str(shutil.which(name)))
     (tmp_path / "calls").touch()
     return tmp_path / "calls"
+
+
+NOW = int(datetime(2026, 11, 2, 8, 0, tzinfo=UTC).timestamp())
+"""The time that `date` tells the scripts."""
+
+
+def stand_in(program: Path, script: str) -> None:
+    """Write a program for the scripts to find instead of the one of that name."""
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
 
 
 def run_hook(calls: Path, event: str = "postdeploy", **variables: str) -> subprocess.CompletedProcess[str]:
@@ -183,7 +259,8 @@ def test_the_hook_deploys_the_event_subscription(calls: Path) -> None:
     """One deployment, to the topic's resource group, with the outputs as parameters."""
     ran = run_hook(calls, **DEPLOYED)
     assert (ran.returncode, ran.stderr) == (0, "")
-    (call,) = calls.read_text().splitlines()
+    signed_in, call = calls.read_text().splitlines()
+    assert signed_in.startswith("az account show --subscription sub ")
     assert call.startswith("az deployment group create --subscription sub --resource-group rg-events ")
     assert "--name vault-writes-func-a " in call
     template = re.search(r"--template-file (\S+)", call)
@@ -201,11 +278,20 @@ def test_the_hook_does_nothing_where_events_are_off(calls: Path) -> None:
 
 def test_the_hook_tries_again_and_then_says_so(calls: Path) -> None:
     """A function that Azure does not know yet is waited for, five times in all; then azd is told of the failure."""
-    ran = run_hook(calls, **DEPLOYED, AZ_EXIT_CODE="1")
-    names = [line.split()[0] for line in calls.read_text().splitlines()]
+    stand_in(calls.parent / "programs" / "az", f'echo az "$@" >> {calls}; [ "$1" = account ]')
+    ran = run_hook(calls, **DEPLOYED)
+    names = [line.split()[0] for line in calls.read_text().splitlines()[1:]]
     assert names == ["az", "sleep"] * 4 + ["az"]
     assert ran.returncode == 1
     assert "azd hooks run postdeploy" in ran.stderr
+
+
+def test_the_hook_does_not_try_with_an_az_that_is_not_signed_in(calls: Path) -> None:
+    """azd's sign-in is not az's: what is to be done is said at once."""
+    ran = run_hook(calls, **DEPLOYED, AZ_EXIT_CODE="1")
+    [call] = calls.read_text().splitlines()
+    assert call.startswith("az account show ")
+    assert (ran.returncode, "az login" in ran.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +303,81 @@ def test_the_hook_names_what_is_missing(calls: Path, missing: str) -> None:
     assert ran.returncode == 1
     assert missing in ran.stderr
     assert calls.read_text() == ""
+
+
+PROVISIONED = {
+    "AZURE_SUBSCRIPTION_ID": "sub",
+    "AZURE_STORAGE_ACCOUNT_ID": "/subscriptions/sub/st",
+    "AZURE_IDENTITY_PRINCIPAL_ID": "11111111-2222-4333-8444-555555555555",
+}
+
+
+@pytest.mark.parametrize(
+    ("assigned", "waited"),
+    [
+        ("2026-11-02T07:59:00.123456+00:00", ["sleep 240"]),
+        ("2026-11-02T07:59:00Z", ["sleep 240"]),
+        ("2026-11-02T07:55:00.123456+00:00", []),
+        ("2025-01-01T00:00:00.000000+00:00", []),
+        ("2026-11-02T09:00:00.000000+00:00", ["sleep 300"]),
+        ("2026-11-02T07:58:00.5+00:00\n2026-11-02T07:59:30.5+00:00\n2026-10-01T07:59:59.5+00:00", ["sleep 270"]),
+        ("", []),
+    ],
+    ids=["a minute old", "in another spelling", "old enough", "later deployments", "a wrong clock", "three", "none"],
+)
+def test_roles_that_are_new_are_waited_for(calls: Path, assigned: str, waited: list[str]) -> None:
+    """Until the youngest role of the identity on the storage account is five minutes old; and a line says so."""
+    ran = run_hook(calls, "predeploy", **PROVISIONED, AZ_PRINTS=assigned)
+    asked, *then = calls.read_text().splitlines()
+    assert asked.startswith("az role assignment list --subscription sub --scope /subscriptions/sub/st ")
+    assert f"[?principalId=='{PROVISIONED['AZURE_IDENTITY_PRINCIPAL_ID']}'].createdOn" in asked
+    assert (ran.returncode, ran.stderr, then) == (0, "", waited)
+    assert [f"waiting {line.partition(' ')[2]} seconds" in ran.stdout for line in waited] == [True] * len(waited)
+    assert bool(ran.stdout) == bool(waited)
+
+
+def test_the_date_of_another_system_is_asked_in_its_own_way(calls: Path) -> None:
+    """BSD's and macOS's takes no date by -d, and is told the format."""
+    bsd = f'case "$*" in "-u +%s") echo {NOW};; "-u -j -f %Y-%m-%dT%H:%M:%S 2026-11-02T07:59:00 +%s") '
+    stand_in(calls.parent / "programs" / "date", f"{bsd} echo {NOW - 60};; *) exit 1;; esac")
+    run_hook(calls, "predeploy", **PROVISIONED, AZ_PRINTS="2026-11-02T07:59:00.1+00:00")
+    assert calls.read_text().splitlines()[1:] == ["sleep 240"]
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_without_az_the_code_is_published_all_the_same(calls: Path, *, missing: bool) -> None:
+    """Whether it is missing or not signed in: what may happen is said, and azd goes on."""
+    if missing:
+        (calls.parent / "programs" / "az").unlink()
+    ran = run_hook(calls, "predeploy", **PROVISIONED, AZ_EXIT_CODE="1")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "InaccessibleStorageException" in ran.stdout
+    assert "sleep" not in calls.read_text()
+
+
+def test_both_scripts_wait_as_long() -> None:
+    """One number, with the same reason before it."""
+    waits = [
+        re.findall(r"(?:^#.*\n)+\$?role_?seconds ?= ?(\d+)$", hook.path.read_text(), re.MULTILINE | re.IGNORECASE)
+        for hook in hooks_of("predeploy")
+    ]
+    assert waits == [["300"], ["300"]]
+
+
+@pytest.mark.parametrize("scheduler", ["", "dts-a"])
+@pytest.mark.parametrize("published", ["host.json", "infra/host.scheduler.json"])
+def test_the_code_is_published_only_with_the_host_json_of_its_backend(
+    calls: Path, tmp_path: Path, scheduler: str, published: str
+) -> None:
+    """The other one would start a host that fails, or one that stays where it was without a word."""
+    clone = tmp_path / "clone"
+    shutil.copytree(INFRA / "hooks", clone / "infra" / "hooks")
+    shutil.copy(ROOT / published, clone / "host.json")
+    script = clone / "infra" / "hooks" / "predeploy.sh"
+    ran = run(calls, [str(script)], **PROVISIONED, AZURE_DURABLE_TASK_SCHEDULER_NAME=scheduler)
+    fits = bool(scheduler) == ("scheduler" in published)
+    assert ran.returncode == (0 if fits else 1)
+    assert ("useDurableTaskScheduler" in ran.stderr, bool(calls.read_text())) == (not fits, fits)
 
 
 def test_azd_down_is_stopped(calls: Path) -> None:

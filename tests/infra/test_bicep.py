@@ -7,7 +7,6 @@ region or a quota; functions of Bicep beyond those in kinds.py; the types of a v
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pycep import BicepParser
@@ -29,7 +28,7 @@ from tests.infra.bicep import (
     parse,
     read,
 )
-from tests.infra.bicep_rules import API_VERSIONS, RULES, Rule
+from tests.infra.bicep_rules import API_VERSIONS, RENAMED, RULES, Rule
 from tests.infra.kinds import kind_of
 from tests.infra.published_types import TRANSCRIBED, NoTypes, ask, published
 
@@ -64,24 +63,6 @@ def test_every_file_is_deployed_by_name_or_as_a_module() -> None:
 def test_infra_keeps_the_rules(rule: Rule) -> None:
     """Every file of infra/ keeps every rule."""
     assert [f"{path.relative_to(INFRA)}: {it}" for path in bicep_files() for it in rule(read(path))] == []
-
-
-CHOSEN: list[tuple[str, str, tuple[str, ...], Value]] = [
-    ("app", "plan", ("sku", "name"), "FC1"),
-    ("app", "plan", ("sku", "tier"), "FlexConsumption"),
-    ("app", "app", ("properties", "functionAppConfig", "runtime", "name"), "python"),
-    ("app", "app", ("properties", "functionAppConfig", "runtime", "version"), "3.12"),
-]
-"""Module, resource, member and value: what the documents say of one resource, which no type forbids to be another."""
-
-
-@pytest.mark.parametrize(("module", "symbol", "path", "chosen"), CHOSEN)
-def test_a_resource_is_what_was_chosen(module: str, symbol: str, path: tuple[str, ...], chosen: Value) -> None:
-    """Plan and runtime are those that the documents, the settings and the package are made for."""
-    value: Any = read(INFRA / "modules" / f"{module}.bicep").resources[symbol].body
-    for name in path:
-        value = value[name]
-    assert value == chosen
 
 
 def test_the_app_waits_for_its_roles() -> None:
@@ -178,6 +159,22 @@ BROKEN: list[tuple[str, str, str]] = [
         "module a 'part.bicep' = {}\nmodule b 'text.bicep' = { params: { text: a.outputs.width } }",
         "b.text is string, not int",
     ),
+    (
+        "handed_on_by_name",
+        "param size int\nparam depth int\nmodule part 'part.bicep' = { params: { size: depth } }",
+        "part.size is given something of another name",
+    ),
+    (
+        "handed_on_by_name",
+        "param size int\nmodule part 'part.bicep' = { params: { size: -size } }",
+        "part.size is given something of another name",
+    ),
+    (
+        "handed_on_by_name",
+        "param on bool\nmodule a 'part.bicep' = if (on) {}\noutput width int = !on ? a!.outputs.width : ''",
+        "width is given something of another name",
+    ),
+    ("handed_on_by_name", "output AZURE_RESOURCE_GROUP string = 'a'", "something else than group.name"),
     ("module_scopes", "targetScope = 'subscription'\nmodule part 'part.bicep' = { name: 'a' }", "to a subscription"),
     ("module_scopes", "module part 'wide.bicep' = { name: 'a' }", "its targetScope is subscription"),
     (
@@ -194,6 +191,32 @@ BROKEN: list[tuple[str, str, str]] = [
     ("loaded_files", "var text = loadTextContent('txet.kql')", "txet.kql, which is not there"),
     ("api_versions", f"resource a '{ACCOUNT}@2019-06-01' = {{}}", "the table's version is 2025-01-01"),
     ("api_versions", "resource a 'Microsoft.Other/things@2019-06-01' = {}", "not in the table"),
+    (
+        "one_resource_a_name",
+        an_account("name: 'a'") + f"\nresource b '{ACCOUNT}@2025-01-01' = {{ name: 'a' }}",
+        "b has the name of another resource",
+    ),
+    (
+        "allowed_names",
+        f"resource a '{ACCOUNT}/blobServices/containers@2025-01-01' = {{ name: 'a--b' }}",
+        "a.name is a--b, which Azure refuses",
+    ),
+    (
+        "allowed_names",
+        "resource a 'Microsoft.Insights/actionGroups@2023-01-01' = { properties: { groupShortName: 'thirteen-long' } }",
+        "a.properties.groupShortName is thirteen-long, which Azure refuses",
+    ),
+    (
+        "taken_by_flex",
+        "resource a 'Microsoft.Web/sites@2024-11-01' = { properties: { siteConfig: { FtpsState: 'Disabled' } } }",
+        "a has FtpsState, which Flex Consumption does not take",
+    ),
+    (
+        "taken_by_flex",
+        "var more = { FUNCTIONS_WORKER_RUNTIME: 'python' }\n"
+        "resource a 'Microsoft.Web/sites/config@2024-11-01' = { properties: union({}, more) }",
+        "a has FUNCTIONS_WORKER_RUNTIME, which",
+    ),
     ("kept_promises", an_account(), "a.allowSharedKeyAccess is None, not False"),
     (
         "kept_promises",
@@ -225,6 +248,19 @@ def test_a_rule_finds_what_breaks_it(name: str, text: str, complaint: str, tmp_p
     main.write_text(text)
     rule = next(rule for rule in RULES if rule.__name__ == name)
     assert complaint in "\n".join(rule(read(main)))
+
+
+def test_no_other_name_is_left_over() -> None:
+    """What is allowed to be given under another name is given in a module call or an output that is there."""
+    given = {
+        f"{file.path.stem}.{place}"
+        for file in map(read, bicep_files())
+        for place in (
+            *(f"{module.symbol}.{name}" for module in file.modules.values() for name in module.params),
+            *file.outputs,
+        )
+    }
+    assert RENAMED.keys() <= given
 
 
 def test_every_rule_is_shown_to_find_something() -> None:

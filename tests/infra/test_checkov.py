@@ -32,6 +32,10 @@ ACCEPTED = {
     ("CKV_AZURE_17", "Microsoft.Web/sites"): "callers show a token or a function key, not certificates",
     ("CKV_AZURE_212", "Microsoft.Web/sites"): "Flex Consumption runs no instance while there is nothing to do",
     ("CKV_AZURE_213", "Microsoft.Web/sites"): "Flex Consumption has no health check of the platform's",
+    (
+        "CKV_AZURE_78",
+        "Microsoft.Web/sites",
+    ): "Flex Consumption has no FTP, and refuses an app whose ftpsState says so; passwords for it are off too",
     ("CKV_AZURE_56", "Microsoft.Web/sites/config"): "on with entraClientId; without it callers need a function key",
     ("CKV_AZURE_13", "Microsoft.Web/sites/config"): _NOT_THE_WEB_CONFIG,
     ("CKV_AZURE_63", "Microsoft.Web/sites/config"): _NOT_THE_WEB_CONFIG,

@@ -102,6 +102,20 @@ def test_a_state_is_one_that_a_migration_can_have(name: str) -> None:
         named = set(re.findall(r'"(\w+)"', states))
         assert named <= set(MigrationState)
         assert name != "outcomes.kql" or named == set(ENDED_AS)
+    assert set(re.findall(r'state == "(\w+)"', QUERIES[name])) <= set(MigrationState)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_query_asks_for_two_states_at_once(name: str) -> None:
+    """A migration has one state: with `and` between two of them nothing would ever be found."""
+    for condition in re.split(r"\||;", QUERIES[name]):
+        between = re.findall(r'state == "\w+"\s+(\w+)\s+\(?(?=state ==)', condition)
+        assert between == ["or"] * (condition.count("state ==") - 1)
+
+
+def test_warnings_and_errors_are_what_troubles_are() -> None:
+    """Application Insights gives a line 2 for a warning, 3 for an error, and 4, its highest, for a critical one."""
+    assert re.findall(r"SeverityLevel >= (\d+)", QUERIES["troubles.kql"]) == ["2"]
 
 
 def begun() -> set[str]:
@@ -161,8 +175,18 @@ def alert_rules() -> dict[str, Json]:
 def test_an_alert_counts_what_its_query_returns(name: str, said: dict[str, Json]) -> None:
     """The measure and the dimensions of the rule are columns of the result, and all of them: no other is left over."""
     alerts = read(INFRA / "modules" / "alerts.bicep")
-    dimensions = [alerts.resolved(dimension)["name"] for dimension in alert_rules()[name]["dimensions"]]
-    assert sorted(said[name]["columns"]) == sorted([*dimensions, "found"])
+    [criterion] = alerts.resources["logAlerts"].properties["criteria"]["allOf"]
+    dimensions = [alerts.resolved(dimension) for dimension in alert_rules()[name]["dimensions"]]
+    measured = [criterion["metricMeasureColumn"], *(dimension["name"] for dimension in dimensions)]
+    assert sorted(said[name]["columns"]) == sorted(measured)
+    assert all(dimension["operator"] == "Include" and dimension["values"] == ["*"] for dimension in dimensions)
+
+
+def test_what_the_watchdog_must_say_several_times_it_has_the_time_to_say() -> None:
+    """A query that looks for repeated lines asks for no more than the watchdog writes in the window of its alert."""
+    for name, rule in alert_rules().items():
+        for times in re.findall(r"found >= (\d+)", QUERIES[name]):
+            assert 1 < int(times) <= minutes(rule["window"]) // WATCHDOG_MINUTES
 
 
 FIRES = {

@@ -465,6 +465,47 @@ def test_every_built_in_role_is_given_and_for_one_resource() -> None:
             assert file.resources[resource.body["scope"].name].existing, symbol
 
 
+GIVEN_TO = {
+    "storageAccess": ("storage", "principalId", "role"),
+    "deadLetterAccess": ("deadLetters", "deadLetterPrincipalId", "Storage Blob Data Contributor"),
+    "telemetryAccess": ("insights", "principalId", "Monitoring Metrics Publisher"),
+    "noticeAccess": ("noticeTopic", "principalId", "EventGrid Data Sender"),
+    "schedulerAccess": ("scheduler", "principalId", "Durable Task Data Contributor"),
+}
+"""Each assignment of roles.bicep: on what, to whom, and which role; `role` goes over those of the storage account."""
+
+
+def test_each_built_in_role_is_given_to_whom_needs_it() -> None:
+    """The app's identity has what its host needs; the dead letters are written by the topic's, and by nobody else's."""
+    file = read(MODULES / "roles.bicep")
+    found = {
+        symbol: (resource.body["scope"].name, resource.properties["principalId"].name, role_of(resource))
+        for symbol, resource in file.resources.items()
+        if resource.type == ASSIGNMENT
+    }
+    assert found == GIVEN_TO
+    assert computed(file, Name("storageRoles"), {}) == [
+        "Storage Blob Data Owner",
+        "Storage Queue Data Contributor",
+        "Storage Table Data Contributor",
+    ]
+
+
+def role_of(assignment: Resource) -> str:
+    """The name of the role that an assignment of roles.bicep is about, or of the variable that goes over several."""
+    [index] = [part.index for part in parts_of(assignment.properties["roleDefinitionId"]) if isinstance(part, Index)]
+    return index.name if isinstance(index, Name) else index
+
+
+def test_two_deployments_do_not_share_a_custom_role() -> None:
+    """Its id and its name, which is one of the whole tenant's, say which deployment it belongs to, and where."""
+    for _, resource in authorizations(DEFINITION):
+        for named in (resource.body["name"], resource.properties["roleName"]):
+            of_subscription = {part.name for part in parts_of(named) if isinstance(part, Member)}
+            assert Name("resourceToken") in parts_of(named)
+            assert of_subscription & {"id", "subscriptionId"}
+
+
 def test_no_custom_role_has_more_than_named_actions() -> None:
     """No wildcard, and nothing that could be assigned outside of its subscription."""
     roles = list(authorizations(DEFINITION))

@@ -29,6 +29,7 @@ VAULT = f"{OTHER}/resourceGroups/rg-1/providers/Microsoft.RecoveryServices/vault
 
 GIVEN: Mapping[str, Any] = {
     "identityClientId": "33333333-2222-4333-8444-555555555555",
+    "storageAccountName": "st1",
     "blobEndpoint": "https://st1.blob.core.windows.net/",
     "queueEndpoint": "https://st1.queue.core.windows.net/",
     "tableEndpoint": "https://st1.table.core.windows.net/",
