@@ -245,6 +245,7 @@ async def _carry_out(visit: Visit, cycle: Cycle, now: datetime, problem: str = "
         reasons=cycle.ended.reasons,
         problem=problem or ("" if visit.may_write else before.problem),
         halted=cycle.halted,
+        halted_at=(before.halted_at or now) if cycle.halted else None,
         finished=cycle.finished,
         checked_at=now,
         quiet_looks=before.quiet_looks + 1 if quiet else 0,
@@ -271,7 +272,7 @@ async def _ended_claims(visit: Visit, cycle: Cycle) -> set[str]:
 
 
 async def _tell_of_a_halt(visit: Visit, vault: VaultRecord) -> None:
-    """At the first look that finds it, not hours later, when the last job has ended: somebody may mend the cause."""
+    """Tell of a halt while it goes on, at each look until the topic has taken it: somebody may mend the cause."""
     clients, migration = visit.clients, visit.migration
     if vault.halted and migration.told != HALTING and clients.notices.configured:
         await tell(clients, migration, await clients.ledger.read_vaults(migration.migration_id))
@@ -289,7 +290,7 @@ async def _refused(visit: Visit, refused: Refused) -> CycleAnswer:
     if now - since <= timedelta(hours=visit.migration.limits.job_timeout_hours):
         return await _later(visit, refused, since)
     visit = await _with_all_who_wait(visit)
-    cycle = give_up(visit.records, str(refused), now, visit.rest.ended)
+    cycle = replace(give_up(visit.records, str(refused), now, visit.rest.ended), halted=vault.halted)
     await _count(visit, await visit.clients.ledger.read_shares(visit.migration.migration_id), cycle)
     await _carry_out(visit, cycle, now)
     return _answer(cycle, wait_seconds=0)

@@ -1,4 +1,4 @@
-"""Telling the world how a migration stands, at least once a stage. For activities and triggers alike."""
+"""Telling the world how a migration stands, at least once a stage."""
 
 import logging
 from collections.abc import Sequence

@@ -80,14 +80,14 @@ def due_notice(record: MigrationRecord, vaults: Sequence[VaultRecord], public_ur
 
 
 def stage_of(record: MigrationRecord, vaults: Sequence[VaultRecord]) -> str:
-    """What a migration has come to: its state, or HALTING while some vault has not come to its end."""
+    """Its state, or HALTING where failures let nothing more start and some vault has not come to its end."""
     goes_on = record.state in MOVING and not all(vault.finished for vault in vaults)
     return HALTING if goes_on and not record.cancellation and halts_of(vaults) else record.state
 
 
 def _halted_at(vaults: Sequence[VaultRecord]) -> datetime | None:
-    """When the first vault was looked at that starts nothing more."""
-    return min((vault.checked_at for vault in vaults if vault.halted and vault.checked_at), default=None)
+    """When the first vault was found that starts nothing more."""
+    return min((vault.halted_at for vault in vaults if vault.halted and vault.halted_at), default=None)
 
 
 def _since(record: MigrationRecord) -> datetime | None:

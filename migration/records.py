@@ -204,6 +204,7 @@ class VaultRecord(Value, frozen=True, omit_defaults=True):
     finished: bool = False
     problem: str = ""
     halted: str = ""
+    halted_at: Instant | None = None
     plan: PlanSummary = PlanSummary()
     targets: tuple[PlannedTarget, ...] = ()
     sources: dict[str, str] = {}

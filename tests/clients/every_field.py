@@ -53,6 +53,7 @@ RECORDS: dict[str, Record] = {
         finished=True,
         problem="403 AuthorizationFailed",
         halted="5 VMs of this vault failed",
+        halted_at=NOW,
         plan=PlanSummary(verdicts={"Planned/": 7}, findings={"TrustedLaunch": 1}, estimate=add_up([COST, None], PRICE)),
         targets=(PlannedTarget(name="Gold-enhanced", fingerprint="f" * 64, made_from="Gold"),),
         sources={"Gold": "e" * 64},

@@ -77,6 +77,7 @@ class Outside:
 
     `reply` is what a person answers, asked once, after a while; None: nobody does. `meanwhile` is what somebody does
     when the question has come. `channel_status` is what the channel says to asking people, `report_status` to telling.
+    `pages` are the looks at the app, by number, that a gateway answers with a page.
     """
 
     def __init__(self, http: aiohttp.ClientSession, host: LocalHost, clock: OneClock) -> None:
@@ -85,6 +86,7 @@ class Outside:
         self.after = timedelta(minutes=5)
         self.meanwhile: Act | None = None
         self.channel_status = self.report_status = 202
+        self.looks, self.pages = 0, range(0)
         self.questions: list[Json] = []
         self.reports: list[Json] = []
         self.reported_at = clock.now()
@@ -136,6 +138,9 @@ class Outside:
             )
         if token != f"Bearer {IDENTITY} for {AUDIENCE}":
             return Answer(401, {}, None)
+        self.looks += method == "GET"
+        if method == "GET" and self.looks in self.pages:
+            return Answer(503, {}, "<html>Service Unavailable</html>")
         return await self.call(method, url, LOGIC_APP, body)
 
     async def _connect(self, connection: str, method: str, path: str, body: Json) -> Answer:
@@ -328,7 +333,7 @@ async def test_where_nobody_can_be_asked_the_plan_is_rejected(
     outside.channel_status = 404
     run = await outside.run(variant, asked_for(simulator), channel)
     decision = (await outside.status())["decision"]
-    assert (run.code, decision["comment"]) == ("Rejected", "nobody could be asked, or nobody answered")
+    assert (run.code, decision["comment"]) == ("Rejected", "no answer could be had, or none that could be read")
 
 
 def bob(outside: Outside, what: str) -> Act:
@@ -414,6 +419,17 @@ async def test_a_loop_that_fails_at_last_is_no_end(
     run = await outside.run(variant, asked_for(simulator), change=fail)
     assert (run.outcomes[loop].status, run.status) == ("Failed", "Succeeded")
     assert [report["state"] for report in outside.reports] == ["Completed"]
+
+
+@pytest.mark.parametrize("scenario", [a_scenario(a_vm_group("web-{n}", count=2, migration=Migration(minutes=400)))])
+async def test_a_page_instead_of_an_answer_does_not_end_a_loop(
+    variant: str, outside: Outside, simulator: Simulator
+) -> None:
+    """A gateway's 503 is text, of which no property can be selected: the loop looks again."""
+    simulator.troubles.add(Trouble(kind=TroubleKind.TOO_MANY_REQUESTS, path="*/backupPolicies", seconds=7200, times=1))
+    outside.reply, outside.pages = YES, range(3, 8)  # one look, and its repeats
+    run = await outside.run(variant, asked_for(simulator))
+    assert (run.status, [report["state"] for report in outside.reports]) == ("Succeeded", ["Completed"])
 
 
 async def test_a_report_that_nobody_takes_fails_the_run(variant: str, outside: Outside, simulator: Simulator) -> None:

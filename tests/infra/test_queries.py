@@ -90,6 +90,14 @@ def test_what_a_query_looks_for_is_logged(name: str) -> None:
     assert set(parsed(QUERIES[name])) <= formats
 
 
+@pytest.mark.parametrize("name", QUERIES)
+def test_every_part_of_a_query_is_in_its_result(name: str) -> None:
+    """What is named by `let` is part of the union: an alert would else not see those lines."""
+    named = re.findall(r"^let (\w+) =", QUERIES[name], re.MULTILINE)
+    for part in named:
+        assert re.search(rf"^union .*\b{part}\b", QUERIES[name], re.MULTILINE)
+
+
 def test_the_watchdog_logs_what_its_alert_waits_for() -> None:
     """Others log that a migration was not started in the same words; the alert counts the watchdog's."""
     assert set(parsed(QUERIES["migrations-stuck.kql"])) <= log_formats("timers.py")

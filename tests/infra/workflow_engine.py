@@ -358,6 +358,7 @@ class Engine:
             "workflow": lambda: {"run": {"name": self._run_name}},
             "outputs": lambda name: self._outcome(name).outputs,
             "body": lambda name: self._outcome(name).body,
+            "actions": self._action,
         }
 
     def _outcome(self, name: str) -> Outcome:
@@ -365,6 +366,11 @@ class Engine:
         if outcome is None or outcome.outputs is None:
             raise UnknownHere(f"what is left of {name}, which has given nothing")
         return outcome
+
+    def _action(self, name: str) -> Json:
+        """The whole of an action that had its turn; one that was skipped has no outputs."""
+        outcome = self._run.outcomes[name]
+        return {"status": outcome.status, **({} if outcome.outputs is None else {"outputs": outcome.outputs})}
 
 
 def _outcome_of(answer: Answer) -> Outcome:
@@ -471,7 +477,7 @@ class _Expression:
         self._expect(")")
 
     def _member(self, value: Json, key: Json, optional: bool) -> Json:
-        if optional and (value is None or key not in value):
+        if optional and (value is None or isinstance(value, dict) and key not in value):
             return None
         if not isinstance(value, dict) or key not in value:
             raise TemplateError(f"there is no {key!r} in {value!r}: {self._text!r}")

@@ -57,7 +57,7 @@ def test_a_stage_that_was_told_is_not_due_again(stage: str) -> None:
     assert due_notice(*at(stage, told=other), "")
 
 
-STOPPED = {"halted": "1 of 2 VMs failed", "checked_at": NOW}
+STOPPED = {"halted": "1 of 2 VMs failed", "halted_at": NOW, "checked_at": NOW + timedelta(hours=1)}
 HALTS: dict[str, tuple[MigrationRecord, list[VaultRecord], bool]] = {
     "the vault that halts follows jobs": (a_migration(state=MigrationState.RUNNING), [a_vault(**STOPPED)], True),
     "another vault does": (

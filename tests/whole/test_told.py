@@ -13,8 +13,9 @@ from local_host.host import LocalHost
 from migration.records import MigrationState
 from simulator import Simulator
 from simulator.events import JobErrorTable, Migration
+from simulator.troubles import Trouble, TroubleKind
 from tests.clients.canned import Canned
-from tests.clients.simulated import a_scenario, a_vm_group
+from tests.clients.simulated import JOB_READ, a_scenario, a_vm_group
 from tests.clients.topic import LocalTopic
 from tests.whole.callers import a_body, act, ask, finish, pass_time, status_of
 from tests.whole.conftest import OneClock
@@ -162,9 +163,29 @@ async def test_a_halt_is_told_hours_before_its_end(
         assert (halting["type"], halting["data"]["state"]) == ("BackupMigration.Halting", "Running")
         assert halting["data"]["items"] == {"Cancelled": 1, "Failed": 1, "Migrating": 1}
         assert halting["data"]["problem"]
+        assert len({event["time"] for event in topic.events}) == 1
         attempts = len(topic.events)
         assert (attempts > 1) == bool(down_minutes)
     await host.wait("m1")
     assert topic.told[attempts:] == ["m1/Halted"]
     [line] = [record.getMessage() for record in caplog.records if record.name == "activities.monitor_jobs"]
     assert line.startswith("migration m1 starts nothing more: ")
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [a_scenario(a_vm_group("a-bad", migration=BROKEN), a_vm_group("b-long", migration=LONG), a_vm_group("c-left"))],
+)
+async def test_a_halt_outlives_its_vault(
+    http: aiohttp.ClientSession, host: LocalHost, simulator: Simulator, clock: OneClock, topic: LocalTopic
+) -> None:
+    """A vault that is given up after it halted has halted: the migration does not end as Completed."""
+    with clock.standing_still():
+        limits = {"ramp": [], "maxConcurrent": 2, "stopAfterFailures": 1, "jobTimeoutHours": 2}
+        await ask(http, "POST", "/api/migrations", a_body(simulator, limits=limits))
+        await host.settled()
+        await pass_time(host, clock, minutes=30)
+        simulator.troubles.add(Trouble(kind=TroubleKind.NOT_AUTHORIZED, action=JOB_READ))
+    await host.wait("m1")
+    assert topic.told == ["m1/Halting", "m1/Halted"]
+    assert (await status_of(http))["items"] == {"Cancelled": 1, "Failed": 1, "TimedOut": 1}
